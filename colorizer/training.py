@@ -1,0 +1,462 @@
+"""The training loop.
+
+    config = TrainingConfig(data="photos/", output="runs/mine", epochs=10)
+    train(config)                    # again with resume=True goes on where it was stopped or killed
+
+Everything random is drawn from (seed, epoch, picture) or (seed, step), nothing from the state of a generator, so
+a resumed run sees what an unbroken one would have seen and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any, cast
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from . import checkpoints, runs
+from .checkpoints import Checkpoint, predicted_ab
+from .color import (
+    fit_gamut,
+    lab_to_rgb_tensor,
+    normalise_ab,
+    normalise_l,
+    rebalancing_weights,
+    rgb_to_lab_tensor,
+    soft_encode,
+)
+from .data import BatchOrder, CropDataset, Sample, ab_prior, cache_folder, open_source, scan_pictures, split
+from .embeddings import EmbeddingCache
+from .errors import UserError
+from .features import load_backbone, load_extractor
+from .hints import draw_patches, hint_planes
+from .networks import NetworkConfig, SkipFusionNetwork, build_network
+from .pictures import Photo, write_picture
+
+PREVIEWS = 6
+ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learnt
+CHANNELS_LAST = torch.channels_last
+
+
+@dataclass
+class TrainingConfig:
+    """A training run. What is None is chosen by the network or the machine."""
+
+    data: str
+    output: str
+    network: str = "skip_fusion"
+    objective: str = "classification"
+    features: str = "tf_efficientnet_lite0"
+    features_weights: str | None = None
+    epochs: int = 10
+    batch_size: int = 32
+    learning_rate: float | None = None  # 2e-3 for skip_fusion, 3e-4 for fusion
+    weight_decay: float = 0.02
+    warmup: float = 0.05  # share of all steps
+    clip: float = 5.0  # gradient norm
+    ema: float = 0.998  # decay of the averaged weights, which are the ones kept
+    size: int | None = None  # crop: 128 for skip_fusion, 224 for fusion
+    rebalance: bool = False  # rebalanced cross-entropy of Zhang et al. 2016
+    seed: int = 0
+    validation: float = 0.05  # share of the pictures
+    validation_pictures: int = 256  # at most
+    limit: int | None = None  # use at most this many pictures
+    device: str = "auto"
+    precision: str = "auto"
+    workers: int = 1
+    log_every: int = 20  # steps
+    save_every: int = 100  # steps
+
+    def __post_init__(self) -> None:
+        NetworkConfig(self.network, self.objective, self.features)
+        skip = self.network == "skip_fusion"
+        self.learning_rate = self.learning_rate or (2e-3 if skip else 3e-4)
+        self.size = self.size or (128 if skip else 224)
+        for name, low in (("epochs", 1), ("batch_size", 1), ("size", 32), ("log_every", 1), ("save_every", 1)):
+            if getattr(self, name) < low:
+                raise UserError(f"{name.replace('_', ' ')} must be at least {low}, not {getattr(self, name)}.")
+        if self.size % 32:
+            raise UserError(f"The crop size must be a multiple of 32, not {self.size}.")
+        if not 0 < self.validation < 1:
+            raise UserError(f"The validation share must lie between 0 and 1, not {self.validation}.")
+        if self.learning_rate <= 0:
+            raise UserError(f"The learning rate must be positive, not {self.learning_rate}.")
+
+
+def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
+    """Linear warm-up over a share of the steps, then a cosine to zero; `step` counts from 0."""
+    rising = max(warmup * steps, 1)
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1)))
+
+
+def choose_precision(wanted: str, network: str, device: torch.device) -> str:
+    """bf16 where the processor computes in it and it was measured to help, else float32 ("no").
+
+    The paper network's wide convolutions gain on CPUs with bf16 instructions; the light depthwise ones of
+    skip_fusion lose.
+    """
+    if wanted != "auto":
+        return {"fp32": "no"}.get(wanted, wanted)
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+    capable = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    helps = network == "fusion" and (capable.get("avx512_bf16") or capable.get("amx_bf16"))
+    return "bf16" if helps else "no"
+
+
+def loss_function(output: Tensor, ab: Tensor, objective: str, weights: Tensor | None) -> Tensor:
+    """Mean squared error of tanh outputs, or (rebalanced) cross-entropy with softly encoded colours.
+
+    Args:
+        output: (N, 2 or 313, h, w) of the network.
+        ab: (N, 2, h, w) true colours in Lab units.
+        objective: "regression" or "classification".
+        weights: (313,) of the bins, or None for all equal.
+    """
+    if objective == "regression":
+        return F.mse_loss(output.float(), normalise_ab(ab))
+    indices, soft = soft_encode(ab)  # (N, 5, h, w)
+    entropy = -(F.log_softmax(output.float(), dim=1).gather(1, indices) * soft).sum(1)  # (N, h, w)
+    return entropy.mean() if weights is None else (entropy * weights[indices[:, 0]]).mean()
+
+
+class _StopRequest:
+    """Ctrl-C or SIGTERM asks the loop to stop after its step; a second one stops at once."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if self.asked:
+            raise KeyboardInterrupt
+        self.asked = True
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        try:
+            before = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not in the main thread: whoever runs us there stops us otherwise
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class Trainer:
+    """One run: what it needs in memory, and its loop."""
+
+    def __init__(self, config: TrainingConfig, resume: bool, log: Callable[[str], None]) -> None:
+        self.config, self.log = config, log
+        device = runs.choose_device(config.device)
+        precision = choose_precision(config.precision, config.network, device)
+        self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
+        self.main, self.device = self.accelerator.is_main_process, self.accelerator.device
+        self.run = runs.Run(Path(config.output))
+        if self.main:
+            self.run.begin(config, resume)
+        state = self.run.load_state() if resume else None
+        torch.manual_seed(config.seed)
+        self._open_data(None if state is None else state["prior"])
+        self._build(state)
+
+    def _open_data(self, prior: Tensor | None) -> None:
+        config = self.config
+        source = open_source(config.data)
+        with self.accelerator.main_process_first():  # the others read what the first one found
+            scan = scan_pictures(source, progress=self._bar("Looking at the pictures"))
+        if config.limit:
+            scan.pictures = scan.pictures[:: max(len(scan.pictures) // config.limit, 1)][: config.limit]
+        train, validation = split(scan.pictures, config.validation)
+        validation = validation[:: max(len(validation) // config.validation_pictures, 1)]
+        validation = validation[: config.validation_pictures]
+        self.data_summary = scan.summary()
+        self.log(f"{self.data_summary}: {len(train)} to learn from, {len(validation)} to check with.")
+        if config.batch_size < self.accelerator.num_processes:
+            raise UserError("The batch size must be at least the number of processes.")
+        embeddings = self.fingerprint = None
+        if config.network == "fusion":
+            with self.accelerator.main_process_first():
+                extractor = load_extractor(config.features, config.features_weights)
+                self.fingerprint = extractor.fingerprint()
+                embeddings = EmbeddingCache(cache_folder(), self.fingerprint)
+                embeddings.fill(
+                    extractor, source, train + validation, self.device, progress=self._bar("Computing embeddings")
+                )
+                del extractor
+        size = cast(int, config.size)
+        self.train_set = CropDataset(source, train, size, config.seed, True, embeddings)
+        self.validation_set = CropDataset(source, validation, size, augment=False, embeddings=embeddings)
+        self.prior = ab_prior(self.train_set) if prior is None else prior
+        self.bin_weights = rebalancing_weights(self.prior).to(self.device) if config.rebalance else None
+        self.steps_per_epoch = BatchOrder(len(train), config.batch_size, 0, 0).batches
+        self.steps = self.steps_per_epoch * config.epochs
+
+    def _build(self, state: dict[str, Any] | None) -> None:
+        config = self.config
+        self.network_config = NetworkConfig(config.network, config.objective, config.features)
+        network = build_network(self.network_config)
+        if isinstance(network, SkipFusionNetwork):
+            if state is None:
+                network.load_pretrained(load_backbone(config.features, config.features_weights))
+            tuned = list(network.encoder.parameters())
+        else:
+            tuned = []
+        rest = [p for p in network.parameters() if not any(p is q for q in tuned)]
+        lr = cast(float, config.learning_rate)
+        groups = [{"params": rest, "lr": lr}, {"params": tuned, "lr": lr * ENCODER_LEARNING_RATE}]
+        groups = [g for g in groups if g["params"]]
+        self.base_rates = [cast(float, g["lr"]) for g in groups]
+        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)  # type: ignore[arg-type]
+        self.step, self.best = 0, math.inf
+        if state is not None:
+            network.load_state_dict(state["network"])
+            optimizer.load_state_dict(state["optimizer"])
+            self.step, self.best = state["step"], state["best"]
+        self.average = build_network(self.network_config).requires_grad_(False).eval()
+        self.average.load_state_dict(network.state_dict() if state is None else state["average"])
+        self.average.to(self.device, memory_format=CHANNELS_LAST)  # type: ignore[call-overload]
+        network.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]
+        self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+
+    def _bar(self, title: str) -> Callable[[int, int], None]:
+        bar: tqdm[Any] | None = None
+
+        def advance(done: int, total: int) -> None:
+            nonlocal bar
+            bar = bar or tqdm(total=total, desc=title, disable=not self.main, leave=False)
+            bar.update(done - bar.n)
+            if done == total:
+                bar.close()
+
+        return advance
+
+    # ------------------------------------------------------------------------------------------- loop
+
+    def fit(self) -> bool:
+        """Train to the last epoch; False if it was asked to stop before."""
+        stop = _StopRequest()
+        with stop.listening():
+            first = self.step // self.steps_per_epoch
+            for epoch in range(first, self.config.epochs):
+                if not self._epoch(epoch, stop):
+                    return False
+        return True
+
+    def _epoch(self, epoch: int, stop: _StopRequest) -> bool:
+        config, accelerator = self.config, self.accelerator
+        start = self.step - epoch * self.steps_per_epoch
+        order = BatchOrder(
+            len(self.train_set), config.batch_size, config.seed, epoch, start,
+            accelerator.process_index, accelerator.num_processes,
+        )  # fmt: skip
+        loader = DataLoader(self.train_set, batch_sampler=order, num_workers=config.workers)
+        bar = tqdm(
+            total=self.steps_per_epoch, initial=start, desc=f"Epoch {epoch + 1}/{config.epochs}",
+            disable=not self.main, mininterval=1,
+        )  # fmt: skip
+        losses: list[float] = []
+        begun = waiting_since = time.perf_counter()
+        waited = 0.0
+        for batch in loader:
+            waited += time.perf_counter() - waiting_since
+            losses.append(self._step(batch))
+            self.step += 1
+            bar.update()
+            if self.step % config.log_every == 0:
+                bar.set_postfix(loss=f"{np.mean(losses):.4f}")
+                elapsed = time.perf_counter() - begun
+                self._record(
+                    "step", epoch, loss=float(np.mean(losses)), learning_rate=self.optimizer.param_groups[0]["lr"],
+                    pictures_per_second=len(losses) * config.batch_size / elapsed, data_share=waited / elapsed,
+                )  # fmt: skip
+                losses, begun, waited = [], time.perf_counter(), 0.0
+            if self.step % config.save_every == 0:
+                self._save()
+            if self._anyone(stop.asked):
+                self._save()
+                bar.close()
+                return False
+            waiting_since = time.perf_counter()
+        bar.close()
+        if self.main:
+            self._validate(epoch)
+        self._save()
+        accelerator.wait_for_everyone()
+        return True
+
+    def _anyone(self, asked: bool) -> bool:
+        """Whether any process was asked to stop: they must leave the loop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return asked
+        flag = torch.tensor([float(asked)], device=self.device)
+        return bool(cast(Tensor, self.accelerator.reduce(flag, "sum")) > 0)
+
+    def _step(self, batch: Sample) -> float:
+        factor = learning_rate_factor(self.step, self.steps, self.config.warmup)
+        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * factor
+        self.network.train()
+        lab = self._lab(batch.rgb)
+        with self.accelerator.autocast():
+            output = self._forward(self.network, lab, batch.embedding.to(self.device), self._hints(lab[:, 1:]))
+        ab = F.interpolate(lab[:, 1:], output.shape[-2:], mode="area")
+        loss = loss_function(output, ab, self.config.objective, self.bin_weights)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise UserError(
+                f"The loss became {value} at step {self.step}. Resume with a lower --learning-rate; the last "
+                f"saved state is sound."
+            )
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self._average()
+        return value
+
+    def _lab(self, rgb: Tensor) -> Tensor:
+        return rgb_to_lab_tensor(rgb.to(self.device).float() / 255)  # (N, 3, S, S)
+
+    def _forward(self, network: nn.Module, lab: Tensor, embedding: Tensor, hints: Tensor | None) -> Tensor:
+        lightness = normalise_l(lab[:, :1]).contiguous(memory_format=CHANNELS_LAST)
+        return cast(Tensor, network(lightness, embedding if embedding.shape[1] else None, hints))
+
+    def _hints(self, ab: Tensor) -> Tensor | None:
+        """Hints for this process's part of the batch, drawn for the whole one: the same by any number of processes."""
+        if self.config.network != "skip_fusion":
+            return None
+        accelerator = self.accelerator
+        rng = np.random.default_rng((self.config.seed, self.step))
+        patches = [draw_patches(rng, *ab.shape[-2:]) for _ in range(len(ab) * accelerator.num_processes)]
+        planes = hint_planes(ab, patches[accelerator.process_index :: accelerator.num_processes][: len(ab)])
+        return planes.contiguous(memory_format=CHANNELS_LAST)
+
+    def _average(self) -> None:
+        """Exponential moving average; shorter at the start, so that the first weights are soon forgotten."""
+        decay = min(self.config.ema, (1 + self.step) / (10 + self.step))
+        pairs = zip(
+            self.average.state_dict().values(),
+            self.accelerator.unwrap_model(self.network).state_dict().values(),
+            strict=True,
+        )
+        with torch.no_grad():
+            for mean, value in pairs:
+                if mean.is_floating_point():
+                    mean.lerp_(value, 1 - decay)
+                else:
+                    mean.copy_(value)
+
+    # -------------------------------------------------------------------------- validation and saving
+
+    @torch.no_grad()
+    def _validate(self, epoch: int) -> None:
+        """Mean squared error of ab and RGB on the validation pictures, beside the grey baseline, and a preview."""
+        loader = DataLoader(
+            self.validation_set,
+            batch_sampler=[
+                [(0, i) for i in range(k, min(k + 32, len(self.validation_set)))]
+                for k in range(0, len(self.validation_set), 32)
+            ],
+        )
+        sums: dict[str, float] = {"mse_ab": 0, "mse_rgb": 0, "grey_mse_ab": 0, "grey_mse_rgb": 0}
+        strips: list[Tensor] = []
+        for batch in loader:
+            lab = self._lab(batch.rgb)
+            true = lab_to_rgb_tensor(lab)
+            with self.accelerator.autocast():
+                output = self._forward(self.average, lab, batch.embedding.to(self.device), None)
+            ab = predicted_ab(output, self.config.objective, self.prior)
+            ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
+            for prefix, colours in (("", ab), ("grey_", torch.zeros_like(ab))):
+                painted = torch.stack([fit_gamut(x) for x in torch.cat([lab[:, :1], colours], dim=1)])
+                rgb = lab_to_rgb_tensor(painted)
+                sums[f"{prefix}mse_ab"] += float(((colours - lab[:, 1:]) ** 2).mean((1, 2, 3)).sum())
+                sums[f"{prefix}mse_rgb"] += float(((rgb - true) ** 2).mean((1, 2, 3)).sum()) * 255**2
+                if len(strips) < 3 and prefix == "":
+                    grey = lab_to_rgb_tensor(F.pad(lab[:, :1], (0, 0, 0, 0, 0, 2)))
+                    strips = [torch.cat(list(x[:PREVIEWS]), dim=-1) for x in (grey, rgb, true)]
+        preview = (torch.cat(strips, dim=-2) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        write_picture(Photo(preview), self.run.folder / "previews" / f"epoch-{epoch + 1:04d}.png")
+        metrics = {name: total / len(self.validation_set) for name, total in sums.items()}
+        self._record("epoch", epoch, **metrics)
+        self.log(
+            f"Epoch {epoch + 1}: validation MSE of ab {metrics['mse_ab']:.1f} (grey {metrics['grey_mse_ab']:.1f}), "
+            f"of RGB {metrics['mse_rgb']:.1f} (grey {metrics['grey_mse_rgb']:.1f})"
+        )
+        if metrics["mse_ab"] < self.best:
+            self.best = metrics["mse_ab"]
+            checkpoints.save_checkpoint(self._checkpoint(epoch, metrics), self.run.folder / "best.safetensors")
+
+    def _checkpoint(self, epoch: int, metrics: dict[str, float]) -> Checkpoint:
+        config = self.config
+        info = {
+            "data": {"pictures": self.data_summary, "learnt_from": len(self.train_set)},
+            "training": {
+                "epochs": epoch + 1, "of": config.epochs, "steps": self.step, "batch_size": config.batch_size,
+                "learning_rate": config.learning_rate, "seed": config.seed, "rebalance": config.rebalance,
+            },
+            "validation": metrics,
+        }  # fmt: skip
+        return Checkpoint(
+            self.average, self.network_config, self.prior, cast(int, config.size), info,
+            self.fingerprint, config.features_weights,
+        )  # fmt: skip
+
+    def _record(self, event: str, epoch: int, **values: float) -> None:
+        if self.main:
+            self.run.record(event=event, epoch=epoch + 1, step=self.step, steps=self.steps, **values)
+
+    def _save(self) -> None:
+        """The full state, from which the run goes on as if it had never stopped."""
+        if self.main:
+            self.run.save_state(
+                {
+                    "network": self.accelerator.unwrap_model(self.network).state_dict(),
+                    "average": self.average.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "prior": self.prior,
+                    "step": self.step,
+                    "best": self.best,
+                }
+            )
+
+
+def train(config: TrainingConfig, resume: bool = False, log: Callable[[str], None] = tqdm.write) -> bool:
+    """Train a network; the run is left in the folder `config.output`.
+
+    Args:
+        config: what to train on what.
+        resume: go on with the run in that folder.
+        log: called with lines for people, by the main process only.
+    Returns:
+        True if it came to its last epoch, False if it was asked to stop (Ctrl-C or SIGTERM); it can be resumed.
+    Raises:
+        UserError: with what is wrong and what to do.
+    """
+    quiet: Callable[[str], None] = lambda line: None  # noqa: E731
+    try:
+        trainer = Trainer(config, resume, log if runs.is_first_process() else quiet)
+        trainer.log(f"Training on {trainer.device} in {config.output}, from step {trainer.step} of {trainer.steps}.")
+        return trainer.fit()
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            "The device ran out of memory. Resume with a smaller --batch-size, or start with a smaller --size."
+        ) from error
