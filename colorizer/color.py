@@ -80,21 +80,23 @@ def rgb_to_lab_tensor(rgb: Tensor) -> Tensor:
     return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], dim=-3)
 
 
-def lab_to_rgb_tensor(lab: Tensor, clip: bool = True) -> Tensor:
-    """Lab to sRGB.
-
-    Args:
-        lab: (..., 3, H, W), floating point.
-        clip: cut what lies outside the gamut to [0, 1]; use `fit_gamut` first to keep L.
-    Returns:
-        (..., 3, H, W) sRGB.
-    """
+def _lab_to_linear(lab: Tensor) -> Tensor:
+    """Lab to linear RGB, unclipped."""
     lightness, a, b = lab.unbind(-3)
     fy = (lightness + 16) / 116
     f = torch.stack([fy + a / 500, fy, fy - b / 200], dim=-3)
-    xyz = torch.where(f > 6 / 29, f**3, (116 * f - 16) / _KAPPA)
-    rgb = _companding(_mix(_XYZ_TO_RGB, xyz))
-    return rgb.clamp(0, 1) if clip else rgb
+    return _mix(_XYZ_TO_RGB, torch.where(f > 6 / 29, f**3, (116 * f - 16) / _KAPPA))
+
+
+def lab_to_rgb_tensor(lab: Tensor) -> Tensor:
+    """Lab to sRGB. What lies outside the gamut is clipped, which changes L; `fit_gamut` first keeps it.
+
+    Args:
+        lab: (..., 3, H, W), floating point.
+    Returns:
+        (..., 3, H, W) in [0, 1].
+    """
+    return _companding(_lab_to_linear(lab)).clamp(0, 1)
 
 
 def rgb_to_lab(rgb: Array) -> npt.NDArray[np.float32]:
@@ -125,6 +127,28 @@ def lab_to_rgb(lab: Array, dtype: npt.DTypeLike = np.float32) -> Array:
     return from_unit(np.moveaxis(lab_to_rgb_tensor(chw).numpy(), -3, -1), dtype)
 
 
+@lru_cache(maxsize=2)
+def _linear_table(levels: int) -> npt.NDArray[np.float32]:
+    return _linearise(torch.arange(levels, dtype=torch.float64) / (levels - 1)).numpy().astype(np.float32)
+
+
+def lightness(rgb: Array) -> npt.NDArray[np.float32]:
+    """L alone, faster than `rgb_to_lab`.
+
+    Args:
+        rgb: HWC, 3 channels; uint8, uint16, or floating point in [0, 1].
+    Returns:
+        HW float32, L in [0, 100].
+    """
+    scale = full_scale(rgb.dtype)
+    if scale > 1:
+        linear = _linear_table(int(scale) + 1)[rgb]
+    else:
+        linear = _linearise(torch.from_numpy(rgb.astype(np.float32))).numpy()
+    y = linear @ _RGB_TO_XYZ[1].astype(np.float32)
+    return np.where(y > _EPSILON, 116 * np.cbrt(y) - 16, _KAPPA * y).astype(np.float32)
+
+
 def full_scale(dtype: npt.DTypeLike) -> float:
     """White in an array of this dtype: 255, 65535, or 1 for floating point."""
     kind = np.dtype(dtype)
@@ -153,21 +177,23 @@ def fit_gamut(lab: Tensor, steps: int = 12) -> Tensor:
     Returns:
         (3, H, W); every colour converts to RGB in [0, 1], up to rounding.
     """
-    tolerance = 1e-3
-    rgb = lab_to_rgb_tensor(lab, clip=False)
-    outside = ((rgb < -tolerance) | (rgb > 1 + tolerance)).any(dim=-3)
+    outside = ~_in_gamut(lab)
     if not bool(outside.any()):
         return lab
     bad = lab[:, outside].unsqueeze(-1)  # (3, K, 1)
     low, high = torch.zeros_like(bad[0]), torch.ones_like(bad[0])
     for _ in range(steps):  # grey (scale 0) is always inside, so `low` is inside throughout
         middle = (low + high) / 2
-        tried = lab_to_rgb_tensor(torch.stack([bad[0], bad[1] * middle, bad[2] * middle]), clip=False)
-        inside = ((tried >= -tolerance) & (tried <= 1 + tolerance)).all(dim=-3)
+        inside = _in_gamut(torch.stack([bad[0], bad[1] * middle, bad[2] * middle]))
         low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
     fitted = lab.clone()
     fitted[1:, outside] = (bad[1:] * low).squeeze(-1)
     return fitted
+
+
+def _in_gamut(lab: Tensor, tolerance: float = 1e-4) -> Tensor:
+    linear = _lab_to_linear(lab)
+    return ((linear >= -tolerance) & (linear <= 1 + tolerance)).all(dim=-3)
 
 
 # ----------------------------------------------------------------------------------------- the 313 bins

@@ -1,0 +1,11 @@
+"""Colours black-and-white photographs.
+
+    from colorizer import Colorizer
+    Colorizer.from_pretrained()("old.jpg").save("new.png")
+"""
+
+from .errors import UserError
+from .inference import Colorizer, Settings
+
+__all__ = ["Colorizer", "Settings", "UserError"]
+__version__ = "0.1.0"
