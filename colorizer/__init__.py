@@ -1,7 +1,7 @@
 """Colours black-and-white photographs.
 
-    from colorizer import Colorizer
-    Colorizer.from_pretrained()("old.jpg").save("new.png")
+from colorizer import Colorizer
+Colorizer.from_pretrained()("old.jpg").save("new.png")
 """
 
 from .errors import UserError

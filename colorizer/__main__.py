@@ -1,7 +1,7 @@
 """Colour photographs.
 
-    python -m colorizer old.jpg -o coloured/
-    python -m colorizer album/ more/*.tif -o coloured/      # folders at any depth; what is done is skipped
+python -m colorizer old.jpg -o coloured/
+python -m colorizer album/ more/*.tif -o coloured/      # folders at any depth; what is done is skipped
 """
 
 from __future__ import annotations
@@ -37,9 +37,7 @@ def main() -> int:
     try:
         settings = Settings(**{k: v for k, v in adjusted.items() if v is not None})
         jobs = batch.plan(arguments.pictures, arguments.output)
-        colorizer = Colorizer.from_pretrained(
-            arguments.checkpoint, arguments.features_weights, arguments.device
-        )
+        colorizer = Colorizer.from_pretrained(arguments.checkpoint, arguments.features_weights, arguments.device)
         with tqdm(total=len(jobs), unit="picture") as bar:
             outcome = batch.run(colorizer, jobs, settings, arguments.overwrite, lambda job: bar.update() and None)
     except UserError as error:

@@ -25,11 +25,10 @@ L_SCALE = 50.0  # network input is L / 50 - 1, in [-1, 1]
 AB_SCALE = 110.0  # regression target is ab / 110, in [-1, 1]
 BIN_STEP = 10
 SOFT_NEIGHBOURS, SOFT_SIGMA = 5, 5.0
+_REACH = 128  # of the table of soft encodings, beyond every sRGB colour
 
 # sRGB primaries under D65; the rows give X, Y, Z and each is divided by its white, so that white is (1, 1, 1).
-_RGB_TO_XYZ = np.array(
-    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
-)
+_RGB_TO_XYZ = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
 _RGB_TO_XYZ /= _RGB_TO_XYZ.sum(axis=1, keepdims=True)
 _XYZ_TO_RGB = np.linalg.inv(_RGB_TO_XYZ)
 _EPSILON, _KAPPA = (6 / 29) ** 3, 24389 / 27
@@ -61,9 +60,7 @@ def _linearise(rgb: Tensor) -> Tensor:
 
 
 def _companding(linear: Tensor) -> Tensor:
-    return torch.where(
-        linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055
-    )
+    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
 
 
 def rgb_to_lab_tensor(rgb: Tensor) -> Tensor:
@@ -226,13 +223,12 @@ def _soft_weights(ab: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @lru_cache(maxsize=1)
-def _soft_table() -> tuple[Tensor, Tensor, int]:
-    """`_soft_weights` of every whole (a, b): a search among 313 bins for each pixel would cost more than the network."""
-    reach = 128
-    axis = torch.arange(-reach, reach + 1, dtype=torch.float32)
+def _soft_table() -> tuple[Tensor, Tensor]:
+    """`_soft_weights` of every whole (a, b): to search 313 bins for each pixel would cost more than the network."""
+    axis = torch.arange(-_REACH, _REACH + 1, dtype=torch.float32)
     grid = torch.cartesian_prod(axis, axis)
-    parts = [_soft_weights(chunk) for chunk in grid.split(8192)]
-    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts]), reach
+    parts = [_soft_weights(chunk) for chunk in torch.split(grid, 8192)]
+    return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
 
 
 def soft_encode(ab: Tensor) -> tuple[Tensor, Tensor]:
@@ -245,9 +241,9 @@ def soft_encode(ab: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         indices (N, 5, H, W) int64 and weights (N, 5, H, W) summing to 1, nearest bin first.
     """
-    indices, weights, reach = (t.to(ab.device) if isinstance(t, Tensor) else t for t in _soft_table())
-    whole = ab.round().clamp(-reach, reach).long() + reach
-    row = whole[:, 0] * (2 * reach + 1) + whole[:, 1]  # (N, H, W)
+    indices, weights = (table.to(ab.device) for table in _soft_table())
+    whole = ab.round().clamp(-_REACH, _REACH).long() + _REACH
+    row = whole[:, 0] * (2 * _REACH + 1) + whole[:, 1]  # (N, H, W)
     return indices[row].movedim(-1, 1), weights[row].movedim(-1, 1)
 
 

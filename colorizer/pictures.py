@@ -1,7 +1,7 @@
 """Picture files in and out.
 
-    photo = read_picture("scan.tif")          # a Photo: sRGB at the file's own size and depth, upright
-    write_picture(photo, "scan-color.png")    # whole file or none
+photo = read_picture("scan.tif")          # a Photo: sRGB at the file's own size and depth, upright
+write_picture(photo, "scan-color.png")    # whole file or none
 """
 
 from __future__ import annotations
@@ -56,9 +56,7 @@ def read_picture(source: str | os.PathLike[str] | bytes | Image.Image) -> Photo:
     except IsADirectoryError as error:
         raise UserError(f"{name} is a folder, not a picture.") from error
     except UnidentifiedImageError as error:
-        raise UserError(
-            f"{name} is not a picture that can be read. Use a JPEG, PNG, WebP or TIFF file."
-        ) from error
+        raise UserError(f"{name} is not a picture that can be read. Use a JPEG, PNG, WebP or TIFF file.") from error
     except Image.DecompressionBombError as error:
         raise UserError(_too_large(name)) from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:  # how Pillow's decoders report broken files
@@ -180,7 +178,5 @@ def find_pictures(folder: Path) -> list[Path]:
     found = []
     for directory, subfolders, files in os.walk(folder):
         subfolders[:] = sorted(d for d in subfolders if not d.startswith("."))
-        found += [
-            Path(directory, f) for f in files if f.lower().endswith(EXTENSIONS) and not f.startswith(".")
-        ]
+        found += [Path(directory, f) for f in files if f.lower().endswith(EXTENSIONS) and not f.startswith(".")]
     return sorted(found)

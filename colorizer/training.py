@@ -232,8 +232,8 @@ class Trainer:
             self.step, self.best = state["step"], state["best"]
         self.average = build_network(self.network_config).requires_grad_(False).eval()
         self.average.load_state_dict(network.state_dict() if state is None else state["average"])
-        self.average.to(self.device, memory_format=CHANNELS_LAST)  # type: ignore[call-overload]
-        network.to(memory_format=CHANNELS_LAST)  # type: ignore[call-overload]
+        self.average.to(self.device).to(memory_format=CHANNELS_LAST)
+        network.to(memory_format=CHANNELS_LAST)
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
 
     def _bar(self, title: str) -> Callable[[int, int], None]:

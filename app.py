@@ -1,0 +1,38 @@
+"""The demo.
+
+python app.py                            # then open the address it prints
+GRADIO_SERVER_NAME=0.0.0.0 python app.py # for other computers too; GRADIO_SERVER_PORT chooses the port
+"""
+
+from __future__ import annotations
+
+import gradio as gr
+
+from colorizer.ui import colorize, evaluate, train
+from colorizer.ui.common import CSS, colorizer_for, theme
+
+MAX_UPLOAD = "200mb"
+
+
+def build() -> gr.Blocks:
+    """The page with its tabs."""
+    with gr.Blocks(title="Colorizer", delete_cache=(3600, 3600), analytics_enabled=False) as page:
+        gr.Markdown("# Colorizer\nBlack-and-white photographs in colour.", elem_id="title")
+        with gr.Tabs():
+            with gr.Tab("Colorize"):
+                colorize.build()
+            with gr.Tab("Train"):
+                train.build()
+            with gr.Tab("Evaluate"):
+                evaluate.build()
+    return page.queue(max_size=32, default_concurrency_limit=4)
+
+
+def main() -> None:
+    """Serve the page; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT are honoured by Gradio itself."""
+    colorizer_for(None)  # the first photo should not wait for it
+    build().launch(theme=theme(), css=CSS, max_file_size=MAX_UPLOAD, footer_links=["api", "settings"])
+
+
+if __name__ == "__main__":
+    main()
