@@ -46,11 +46,11 @@ def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
     for given in inputs:
         if given.is_dir():
             within_output = output.resolve()
+            if given.resolve() == within_output:
+                raise UserError(f"The output folder is the input folder {given}. Choose another with -o.")
             found = [p for p in find_pictures(given) if within_output not in p.resolve().parents]
             if not found:
                 raise UserError(f"There are no pictures in {given}.")
-            if given.resolve() == within_output:
-                raise UserError(f"The output folder is the input folder {given}. Choose another with -o.")
             pairs = [(p, output / p.relative_to(given)) for p in found]
         elif given.is_file():
             pairs = [(given, output / given.name)]

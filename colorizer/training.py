@@ -21,7 +21,8 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
+from accelerate.state import AcceleratorState
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
@@ -460,3 +461,6 @@ def train(config: TrainingConfig, resume: bool = False, log: Callable[[str], Non
         raise UserError(
             "The device ran out of memory. Resume with a smaller --batch-size, or start with a smaller --size."
         ) from error
+    finally:
+        if PartialState().num_processes == 1:  # else a second run in this process could not choose its precision
+            AcceleratorState._reset_state(reset_partial_state=True)

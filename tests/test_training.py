@@ -1,0 +1,218 @@
+"""Training: a run on disk, killed and resumed, stopped and resumed, on one process and on two."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from colorizer.checkpoints import load_checkpoint
+from colorizer.color import ab_bins, soft_encode
+from colorizer.errors import UserError
+from colorizer.features import build_backbone
+from colorizer.runs import Run
+from colorizer.training import TrainingConfig, learning_rate_factor, loss_function, train
+
+from .conftest import ROOT
+
+SMALL = [
+    "--size=32",
+    "--batch-size=4",
+    "--workers=0",
+    "--validation=0.2",
+    "--log-every=1",
+    "--save-every=2",
+    "--device=cpu",
+]
+
+
+def _train_py(*arguments: str, **options: object) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *arguments], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
+    )  # fmt: skip
+
+
+def _run_train_py(*arguments: str) -> str:
+    process = _train_py(*arguments)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def _wait_for_step(run: Run, step: int, process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        if any(m["step"] >= step for m in run.metrics()):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} was not reached: {process.communicate()[0]}")
+
+
+def _same_weights(a: Path, b: Path) -> bool:
+    x, y = (load_file(p / "best.safetensors") for p in (a, b))
+    states = [torch.load(p / "last.pt", weights_only=True)["network"] for p in (a, b)]
+    return all(torch.equal(x[k], y[k]) for k in x) and all(torch.equal(v, states[1][k]) for k, v in states[0].items())
+
+
+def _config(data: Path, output: Path, **changes: object) -> TrainingConfig:
+    settings = {
+        "epochs": 1, "size": 32, "batch_size": 8, "workers": 0, "validation": 0.2, "log_every": 1, "device": "cpu"
+    }  # fmt: skip
+    return TrainingConfig(str(data), str(output), **{**settings, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("objective", ["regression", "classification"])
+@pytest.mark.parametrize("network", ["fusion", "skip_fusion"])
+def test_every_network_learns_both_objectives(network: str, objective: str, photo_folder: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    config = _config(photo_folder, tmp_path / "run", network=network, objective=objective, epochs=3)
+    assert train(config, log=lines.append)
+    run = Run(tmp_path / "run")
+    metrics = run.metrics()
+    epochs = [m for m in metrics if m["event"] == "epoch"]
+    steps = [m for m in metrics if m["event"] == "step"]
+    assert len(epochs) == 3
+    assert epochs[0]["grey_mse_ab"] > 0
+    assert steps[-1]["loss"] < steps[0]["loss"]
+    assert {"mse_ab", "mse_rgb", "grey_mse_rgb"} <= epochs[0].keys()
+    assert len(run.previews()) == 3
+    assert run.status() == "finished"
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert (checkpoint.config.network, checkpoint.config.objective) == (network, objective)
+    assert checkpoint.info["training"]["epochs"] >= 1
+    assert "24 pictures" in lines[0]
+
+
+def test_a_killed_run_resumes_to_the_same_weights(photo_folder: Path, tmp_path: Path) -> None:
+    settings = ["--data", str(photo_folder), "--epochs=3", *SMALL]
+    _run_train_py(*settings, "--output", str(tmp_path / "unbroken"))
+    run = Run(tmp_path / "killed")
+    process = _train_py(*settings, "--output", str(run.folder))
+    _wait_for_step(run, 7, process)  # in the middle of the second epoch of 4 or 5 steps
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert run.status() == "stopped"
+    _run_train_py("--resume", str(run.folder))
+    assert _same_weights(tmp_path / "unbroken", run.folder)
+    logged = [(m["event"], m["step"]) for m in run.metrics()]
+    assert logged == [(m["event"], m["step"]) for m in Run(tmp_path / "unbroken").metrics()]
+
+
+def test_ctrl_c_saves_and_says_how_to_resume(photo_folder: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    process = _train_py("--data", str(photo_folder), "--epochs=400", *SMALL, "--output", str(run.folder))
+    _wait_for_step(run, 3, process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"python train.py --resume {run.folder}" in output
+    assert "Traceback" not in output
+    state = run.load_state()
+    assert state["step"] == run.metrics()[-1]["step"]
+    assert not list(run.folder.glob(".*.tmp"))
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_learns(photo_folder: Path, tmp_path: Path) -> None:
+    settings = ["--data", str(photo_folder), "--epochs=1", "--network=fusion", "--precision=fp32", *SMALL]
+    _run_train_py(*settings, "--output", str(tmp_path / "one"))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    launched = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1",
+         "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0",
+         str(ROOT / "train.py"), *settings, "--output", str(tmp_path / "two")],
+        env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert launched.returncode == 0, launched.stdout + launched.stderr
+    one, two = (Run(tmp_path / name).metrics() for name in ("one", "two"))
+    assert [m["step"] for m in one] == [m["step"] for m in two]
+    assert two[-1]["mse_ab"] == pytest.approx(one[-1]["mse_ab"], rel=1e-3)
+
+
+@pytest.mark.slow
+def test_inception_from_a_file_trains_and_measures(photo_folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weights = tmp_path / "irv2.pth"
+    torch.save(build_backbone("inception_resnet_v2").state_dict(), weights)
+    few = tmp_path / "few"
+    few.mkdir()
+    for path in sorted(photo_folder.rglob("*.png"))[:6]:
+        shutil.copy(path, few)
+    run = tmp_path / "run"
+    settings = ["--network=fusion", "--objective=regression", "--features=inception_resnet_v2", "--epochs=1"]
+    _run_train_py("--data", str(few), *settings, *SMALL, "--features-weights", str(weights), "--output", str(run))
+    measured = subprocess.run(
+        [sys.executable, str(ROOT / "evaluate.py"), "--checkpoint", str(run), "--data", str(few), "--json",
+         str(tmp_path / "out.json")],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert measured.returncode == 0, measured.stderr
+    assert "MSE of ab" in measured.stdout
+    assert json.loads((tmp_path / "out.json").read_text())["pictures"] == 6
+    weights.unlink()
+    gone = subprocess.run(
+        [sys.executable, str(ROOT / "evaluate.py"), "--checkpoint", str(run), "--data", str(few)],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"},
+    )  # fmt: skip
+    assert gone.returncode == 2
+    assert "--features-weights" in gone.stderr
+
+
+def test_bad_input_is_one_sentence_and_code_2(photo_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.json").write_text("{}")
+    for arguments, words in (
+        (["--epochs=3"], "--data FOLDER"),
+        (["--data", str(tmp_path / "none")], "no folder or zip"),
+        (["--data", str(photo_folder), "--epochs=0"], "epochs must be at least 1"),
+        (["--data", str(photo_folder), "--size=50"], "multiple of 32"),
+        (["--data", str(photo_folder), "--output", str(tmp_path / "old")], "--resume"),
+        (["--resume", str(tmp_path)], "not the folder of a training run"),
+    ):
+        process = _train_py(*arguments)
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 2, output
+        assert words in output
+        assert "Traceback" not in output
+
+
+def test_learning_rate_warms_up_and_falls_to_zero() -> None:
+    factors = [learning_rate_factor(s, 1000, 0.05) for s in range(1000)]
+    assert factors[0] < 0.05
+    assert max(factors) == pytest.approx(1, abs=0.03)
+    assert factors.index(max(factors)) in range(48, 52)
+    assert factors[-1] < 1e-4
+    assert all(a >= b for a, b in itertools.pairwise(factors[51:]))
+
+
+def test_losses_are_zero_only_at_the_truth() -> None:
+    ab = ab_bins()[[40, 200]].T.reshape(1, 2, 1, 2)
+    assert loss_function(ab / 110, ab, "regression", None) == 0
+    assert loss_function(ab / 110 + 0.1, ab, "regression", None) == pytest.approx(0.01, rel=1e-4)
+    indices, weights = soft_encode(ab)
+    truth = torch.full((1, 313, 1, 2), -30.0).scatter(1, indices, weights.log())
+    entropy = -(weights * weights.log()).sum(1).mean()
+    assert loss_function(truth, ab, "classification", None) == pytest.approx(entropy.item(), abs=1e-4)
+    assert loss_function(torch.zeros(1, 313, 1, 2), ab, "classification", None) > entropy
+    doubled = loss_function(truth, ab, "classification", torch.full((313,), 2.0))
+    assert doubled == pytest.approx(2 * entropy.item(), abs=1e-4)
+
+
+def test_a_diverging_run_says_so_and_keeps_its_state(photo_folder: Path, tmp_path: Path) -> None:
+    config = _config(
+        photo_folder, tmp_path / "run", network="fusion", objective="regression", learning_rate=1e30, clip=1e30
+    )
+    with pytest.raises(UserError, match="lower --learning-rate"):
+        train(config, log=lambda line: None)
