@@ -61,6 +61,10 @@ class EmbeddingCache:
         self._row_of = {line: row for row, line in enumerate(lines)}
         self._rows = None
 
+    def __getstate__(self) -> dict[str, object]:
+        """For worker processes that are not forked: they only read, and map the rows themselves."""
+        return {**self.__dict__, "_lock": None, "_rows": None}
+
     def __len__(self) -> int:
         return len(self._row_of)
 

@@ -225,7 +225,7 @@ class Trainer:
         groups = [{"params": rest, "lr": lr}, {"params": tuned, "lr": lr * ENCODER_LEARNING_RATE}]
         groups = [g for g in groups if g["params"]]
         self.base_rates = [cast(float, g["lr"]) for g in groups]
-        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)  # type: ignore[arg-type]
+        optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
         self.step, self.best = 0, math.inf
         if state is not None:
             network.load_state_dict(state["network"])

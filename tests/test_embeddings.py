@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,15 @@ def test_computed_once_per_picture_and_flip(extractor: Counting, tmp_path: Path)
     for flip in (False, True):
         expected = extractor(lightness.flip(-1)[None] if flip else lightness[None])[0].numpy()
         assert np.allclose(cache.get(pictures[1].key, flip), expected, atol=1e-4)
+
+
+def test_it_can_be_sent_to_another_process(extractor: Counting, tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    pictures = _pictures(tmp_path / "p", 1)
+    cache = EmbeddingCache(tmp_path, extractor.fingerprint())
+    cache.fill(extractor, open_source(tmp_path / "p"), pictures)
+    row = cache.get(pictures[0].key, True)
+    assert np.array_equal(pickle.loads(pickle.dumps(cache)).get(pictures[0].key, True), row)
 
 
 def test_a_changed_picture_or_extractor_never_reads_a_stale_row(extractor: Counting, tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def build() -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             photo = gr.Image(
-                label="Your photograph", type="filepath", image_mode=None, height=420,
+                label="Your photograph", type="filepath", image_mode=None, elem_id="drop",
                 sources=["upload", "clipboard", "webcam"], placeholder="Drop a photograph here, paste one, or click",
             )  # fmt: skip
             pictures = sorted(str(p) for p in (EXAMPLES / "black-and-white").glob("*.jpg"))
@@ -58,7 +58,7 @@ def build() -> None:
         with gr.Column(scale=3, min_width=280):
             slider = gr.ImageSlider(
                 label="Before and after: drag the line", type="filepath", interactive=False,
-                height=520, buttons=["fullscreen"],
+                elem_id="slider", buttons=["fullscreen"],
             )  # fmt: skip
             download = gr.DownloadButton("Download PNG", variant="primary", interactive=False)
     photo.change(show, photo, [slider, download], concurrency_id=HEAVY, api_visibility="private")

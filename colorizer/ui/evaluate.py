@@ -63,9 +63,9 @@ def measure(checkpoint: str, data: str, limit: float, progress: gr.Progress = gr
     table = pd.DataFrame(report.rows(summary), columns=["Metric", "Coloured", "Grey"]).assign(Meaning=meanings)
     yield (
         headline(summary),
-        table,
-        [(picture, caption) for _, picture, caption in shown],
-        [str(folder / f"evaluation.{suffix}") for suffix in ("json", "csv", "html")],
+        gr.Dataframe(table, visible=True),
+        gr.Gallery([(picture, caption) for _, picture, caption in shown], visible=True),
+        gr.Files([str(folder / f"evaluation.{suffix}") for suffix in ("json", "csv", "html")], visible=True),
         json.loads(json.dumps(summary)),
     )
 
@@ -84,13 +84,18 @@ def build() -> None:
     go = gr.Button("Evaluate", variant="primary")
     words = gr.Markdown(elem_id="headline")
     table = gr.Dataframe(
-        headers=["Metric", "Coloured", "Grey", "Meaning"], interactive=False, wrap=True,
-        column_widths=["24%", "22%", "12%", "42%"], visible=True,
+        headers=["Metric", "Coloured", "Grey", "Meaning"], interactive=False, wrap=True, elem_id="figures", buttons=[],
+        column_widths=["24%", "22%", "12%", "42%"], visible=False,
     )  # fmt: skip
     gallery = gr.Gallery(
-        label="Grey, coloured, true: worst first", columns=2, height="auto", object_fit="contain", format="jpeg"
+        label="Grey, coloured, true: worst first",
+        columns=2,
+        object_fit="contain",
+        format="jpeg",
+        elem_id="pictures",
+        visible=False,
     )
-    files = gr.Files(label="Keep it", interactive=False)
+    files = gr.Files(label="Keep it", interactive=False, visible=False)
     figures = gr.JSON(visible=False)
     go.click(
         measure, [checkpoint, data, limit], [words, table, gallery, files, figures],

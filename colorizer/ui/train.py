@@ -151,7 +151,9 @@ def follow(name: str | None) -> tuple[Any, ...]:
     names = _names()
     choice = gr.Dropdown(choices=names, value=name if name in names else None)
     if name not in names:
-        return choice, "", None, None, None, "", gr.Button(interactive=False), gr.Button(interactive=False)
+        hint = "No run chosen." if names else "No runs yet. Give a folder of colour photographs and press Train."
+        hidden = gr.LinePlot(visible=False), gr.LinePlot(visible=False), gr.Image(visible=False)
+        return choice, hint, *hidden, "", gr.Button(interactive=False), gr.Button(interactive=False)
     run = _run(name)
     metrics = run.metrics()
     steps = [m for m in metrics if m["event"] == "step"]
@@ -166,9 +168,9 @@ def follow(name: str | None) -> tuple[Any, ...]:
     return (
         choice,
         _summary(run, metrics),
-        loss if len(loss) else None,
-        error if len(error) else None,
-        str(previews[-1]) if previews else None,
+        gr.LinePlot(loss if len(loss) else None, visible=len(loss) > 0),
+        gr.LinePlot(error if len(error) else None, visible=len(epochs) > 1),
+        gr.Image(str(previews[-1]) if previews else None, visible=bool(previews)),
         f"<pre>{html.escape(run.log_tail())}</pre>",
         gr.Button(interactive=status == "running"),
         gr.Button(interactive=status in ("stopped", "failed") and (run.folder / "last.pt").exists()),
@@ -198,12 +200,14 @@ def build() -> None:
             with gr.Row():
                 stop = gr.Button("Stop", interactive=False)
                 resume = gr.Button("Resume", interactive=False)
-            loss = gr.LinePlot(x="step", y="loss", title="Loss", height=220)
+            loss = gr.LinePlot(x="step", y="loss", title="Loss", height=220, visible=False)
             error = gr.LinePlot(
-                x="epoch", y="MSE of ab", color="of", title="Validation", height=220,
+                x="epoch", y="MSE of ab", color="of", title="Validation", height=220, visible=False,
                 color_map={"network": "#0f766e", "grey": "#a8a29e"},
             )  # fmt: skip
-            preview = gr.Image(label="Validation pictures: grey, coloured, true", interactive=False, type="filepath")
+            preview = gr.Image(
+                label="Validation pictures: grey, coloured, true", interactive=False, type="filepath", visible=False
+            )
             with gr.Accordion("Log", open=False):
                 log = gr.HTML()
     outputs = [name, summary, loss, error, preview, log, stop, resume]

@@ -1,0 +1,87 @@
+"""How long things take, as ratios within one run, and how memory grows with the photo.
+
+python benchmarks/speed.py
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from colorizer import Colorizer
+from colorizer.features import build_backbone
+from colorizer.networks import NetworkConfig, build_network
+
+MEGAPIXELS = (0.5, 2, 8, 32)
+
+
+def seconds(work: Callable[[], object], repeats: int = 5) -> float:
+    """Median time of a call, after one that is not counted."""
+    work()
+    times = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begun)
+    return statistics.median(times)
+
+
+def photo(megapixels: float) -> np.ndarray:
+    """A grey 4:3 picture of waves."""
+    height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
+    y, x = np.mgrid[:height, : round(height * 4 / 3)]
+    return ((np.sin(x / 50) + np.cos(y / 70)) * 60 + 128).astype(np.uint8)
+
+
+def peak_memory(megapixels: float) -> float:
+    """MB that colouring a photo takes in a new process, over what the loaded program takes."""
+    code = (
+        f"import sys; sys.path[:0] = {sys.path[:1] + [str(Path(__file__).parent)]!r}\n"
+        "import resource, speed\n"
+        "c = speed.Colorizer.from_pretrained(device='cpu'); c(speed.photo(0.1))\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        f"c(speed.photo({megapixels}))\n"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"
+    )
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+@torch.inference_mode()
+def main() -> None:
+    """Print the tables."""
+    x, embedding = torch.rand(1, 1, 224, 224), torch.rand(1, 1000)
+    passes: dict[str, Callable[[], object]] = {}
+    for kind in ("skip_fusion", "fusion"):
+        network = build_network(NetworkConfig(kind)).eval()
+        passes[f"{kind}, 224x224"] = lambda network=network: network(x, embedding)
+    for name, size in (("tf_efficientnet_lite0", 224), ("inception_resnet_v2", 299)):
+        backbone, picture = build_backbone(name).eval(), torch.rand(1, 3, size, size)
+        passes[f"{name}, {size}x{size}"] = lambda backbone=backbone, picture=picture: backbone(picture)
+    times = {name: seconds(work) for name, work in passes.items()}
+    first = next(iter(times.values()))
+    print(f"{'one pass':36} {'time':>8} {'ratio':>7}")
+    for name, t in times.items():
+        print(f"{name:36} {t * 1000:6.0f}ms {t / first:7.1f}")
+    colorizer = Colorizer.from_pretrained(device="cpu")
+    print(f"\n{'colouring a photo':36} {'time':>8} {'ratio':>7} {'memory':>10} {'a pixel':>12}")
+    first = 0.0
+    for megapixels in MEGAPIXELS:
+        grey = photo(megapixels)
+        t = seconds(lambda grey=grey: colorizer(grey), repeats=3)
+        first = first or t
+        memory = peak_memory(megapixels)
+        size = f"{megapixels} megapixels"
+        print(f"{size:36} {t * 1000:6.0f}ms {t / first:7.1f} {memory:8.0f}MB {memory / megapixels:7.0f} bytes")
+
+
+if __name__ == "__main__":
+    main()
