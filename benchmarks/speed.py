@@ -45,7 +45,7 @@ def photo(megapixels: float) -> np.ndarray:
 def peak_memory(megapixels: float) -> float:
     """MB that colouring a photo takes in a new process, over what the loaded program takes."""
     code = (
-        f"import sys; sys.path[:0] = {sys.path[:1] + [str(Path(__file__).parent)]!r}\n"
+        f"import sys; sys.path[:0] = {[*sys.path[:1], str(Path(__file__).parent)]!r}\n"
         "import resource, speed\n"
         "c = speed.Colorizer.from_pretrained(device='cpu'); c(speed.photo(0.1))\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
