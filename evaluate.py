@@ -31,6 +31,7 @@ def main() -> int:
 
     from colorizer import Colorizer, Settings, UserError, report
     from colorizer.evaluation import Evaluation, TestSet, describe, evaluate
+    from colorizer.files import write_text
 
     adjusted = {k: getattr(arguments, k) for k in ("alpha", "temperature", "working_size")}
     try:
@@ -48,11 +49,11 @@ def main() -> int:
     about = {"checkpoint": arguments.checkpoint or "bundled", "data": arguments.data, **describe(colorizer, settings)}
     about |= {"left_out": {reason: len(names) for reason, names in test_set.left_out.items()}}
     if arguments.json:
-        report.write_text(arguments.json, report.as_json(summary, about, evaluation))
+        write_text(arguments.json, report.as_json(summary, about, evaluation))
     if arguments.csv:
-        report.write_text(arguments.csv, report.as_csv(evaluation))
+        write_text(arguments.csv, report.as_csv(evaluation))
     if arguments.html:
-        report.write_text(arguments.html, report.as_html(summary, about, worst))
+        write_text(arguments.html, report.as_html(summary, about, worst))
     print(report.text_table(summary))
     return 0
 

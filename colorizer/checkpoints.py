@@ -18,6 +18,7 @@ from torch import Tensor
 
 from .color import N_BINS, annealed_mean, denormalise_ab, rebalance_logits
 from .errors import UserError
+from .files import whole_file
 from .networks import FusionNetwork, NetworkConfig, SkipFusionNetwork, build_network
 
 FORMAT = 1
@@ -82,8 +83,6 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], half: 
         path: the file, .safetensors.
         half: store 16-bit floats: half the size.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {_NETWORK + k: v for k, v in checkpoint.network.state_dict().items()}
     if checkpoint.config.objective == "classification":
         tensors[_PRIOR] = checkpoint.prior
@@ -98,12 +97,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], half: 
         "features_weights": checkpoint.features_weights,
         "info": checkpoint.info,
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(Path(path)) as temporary:
         save_file(tensors, temporary, metadata={"colorizer": json.dumps(about)})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def find_checkpoint(path: str | os.PathLike[str] | None) -> Path:

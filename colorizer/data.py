@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import zipfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from torch.utils.data import Dataset, Sampler
 
 from .color import Array, rgb_to_lab, rgb_to_lab_tensor, soft_histogram
 from .errors import UserError
+from .files import write_text
 from .pictures import EXTENSIONS, find_pictures, thumbnail_rgb
 
 if TYPE_CHECKING:
@@ -213,7 +213,7 @@ def scan_pictures(
             if progress:
                 progress(done, len(source.names))
     if found != memory:
-        _write_json(memory_file, found)
+        write_text(memory_file, json.dumps(found))
     seen: set[str] = set()
     scan = Scan([], {})
     for name, (_, key, verdict) in found.items():
@@ -253,13 +253,6 @@ def _read_json(path: Path) -> dict[str, list[str]]:
         return dict(json.loads(path.read_text()))
     except (OSError, ValueError):
         return {}
-
-
-def _write_json(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(content))
-    temporary.replace(path)
 
 
 def split(pictures: Sequence[PictureInfo], fraction: float) -> tuple[list[PictureInfo], list[PictureInfo]]:
@@ -386,8 +379,3 @@ def ab_prior(dataset: CropDataset, sample: int = 2000) -> Tensor:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         total = torch.stack(list(pool.map(histogram, chosen))).sum(0)
     return (total / total.sum()).float()
-
-
-def count_reasons(scan: Scan) -> Counter[str]:
-    """How many pictures were left out, by reason."""
-    return Counter({reason: len(names) for reason, names in scan.left_out.items()})

@@ -19,6 +19,7 @@ from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from .color import Array, from_unit, full_scale
 from .errors import UserError
+from .files import whole_file
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".ppm", ".pgm")
 MAX_PIXELS = 100_000_000
@@ -149,14 +150,8 @@ def write_picture(photo: Photo, path: str | os.PathLike[str], quality: int = 95)
         raise UserError(
             f"Pictures can't be written as {path.suffix or 'files without a suffix'}. Use .png, .jpg, .webp or .tif."
         )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            _encode(photo, path.suffix.lower(), file, quality)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as temporary, temporary.open("wb") as file:
+        _encode(photo, path.suffix.lower(), file, quality)
 
 
 def _encode(photo: Photo, suffix: str, file: BinaryIO, quality: int) -> None:

@@ -9,9 +9,7 @@ import html
 import io
 import itertools
 import json
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,14 +126,3 @@ def as_html(summary: dict[str, Any], about: dict[str, Any], worst: WorstPictures
         about=html.escape(", ".join(f"{k.replace('_', ' ')}: {v}" for k, v in about.items())),
         pictures=summary["pictures"], table=table, shown=len(figures), figures="\n".join(figures),
     )  # fmt: skip
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from .errors import UserError
+from .files import whole_file, write_text
 
 if TYPE_CHECKING:
     from .training import TrainingConfig
@@ -57,42 +58,35 @@ class Run:
 
     # ------------------------------------------------------------------------------- the trainer's side
 
-    def begin(self, config: TrainingConfig, resume: bool) -> None:
-        """Make the folder of a new run, or cut what a killed run logged after its last saved state."""
-        if resume:
-            self._forget_after(self.load_state()["step"])
-        elif (self.folder / "config.json").exists():
+    def check_new(self) -> None:
+        """A UserError if the folder holds a run already."""
+        if (self.folder / "config.json").exists():
             raise UserError(
                 f"{self.folder} already holds a run. Continue it with --resume {self.folder}, "
                 f"or choose another --output."
             )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        _write_whole(self.folder / "config.json", json.dumps(asdict(config), indent=1).encode())
+
+    def begin(self, config: TrainingConfig, step: int) -> None:
+        """Note the settings, and cut what a killed run logged after the state it goes on from, at `step`."""
+        kept = [line for line in self.metrics() if line["step"] <= step]
+        write_text(self.folder / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in kept))
+        write_text(self.folder / "config.json", json.dumps(asdict(config), indent=1))
 
     def record(self, **values: Any) -> None:
         """Append a line to `metrics.jsonl`."""
         with (self.folder / "metrics.jsonl").open("a") as file:
             file.write(json.dumps({"time": time.time(), **values}) + "\n")
 
-    def _forget_after(self, step: int) -> None:
-        kept = [line for line in self.metrics() if line["step"] <= step]
-        _write_whole(self.folder / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in kept).encode())
-
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace `last.pt`."""
-        temporary = self.folder / f".last.{os.getpid()}.tmp"
-        try:
-            with temporary.open("wb") as file:
-                torch.save(state, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self.folder / "last.pt")
-        finally:
-            temporary.unlink(missing_ok=True)
+        with whole_file(self.folder / "last.pt") as temporary, temporary.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
 
     def load_state(self) -> dict[str, Any]:
         """What `save_state` wrote; never unpickles anything but tensors and plain values."""
-        for stale in self.folder.glob(".last.*.tmp"):  # of a process that was killed while it wrote
+        for stale in self.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
             stale.unlink(missing_ok=True)
         try:
             return dict(torch.load(self.folder / "last.pt", map_location="cpu", weights_only=True))
@@ -171,14 +165,14 @@ def start(folder: Path, arguments: Iterable[str]) -> Run:
         )  # fmt: skip
     _CHILDREN[child.pid] = child
     noted = {"pid": child.pid, "started": _started(child.pid)}
-    _write_whole(folder / "process.json", json.dumps(noted).encode())
+    write_text(folder / "process.json", json.dumps(noted))
     return Run(folder)
 
 
 def find_runs(folder: Path) -> list[Run]:
-    """The runs in a folder, newest first."""
-    configs = sorted(folder.glob("*/config.json"), key=lambda p: p.stat().st_mtime, reverse=True)
-    return [Run(path.parent) for path in configs]
+    """The runs in a folder, the one that last did something first."""
+    found = {path.parent for name in ("config.json", "process.json") for path in folder.glob(f"*/{name}")}
+    return [Run(path) for path in sorted(found, key=lambda p: p.stat().st_ctime, reverse=True)]
 
 
 def _started(pid: int) -> float | None:
@@ -192,9 +186,3 @@ def _started(pid: int) -> float | None:
         return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
     except psutil.Error:
         return None
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(content)
-    temporary.replace(path)

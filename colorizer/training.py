@@ -171,12 +171,14 @@ class Trainer:
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
         self.main, self.device = self.accelerator.is_main_process, self.accelerator.device
         self.run = runs.Run(Path(config.output))
-        if self.main:
-            self.run.begin(config, resume)
+        if not resume:
+            self.run.check_new()
         state = self.run.load_state() if resume else None
         torch.manual_seed(config.seed)
         self._open_data(None if state is None else state["prior"])
         self._build(state)
+        if self.main:  # not earlier: what can't start leaves no run behind
+            self.run.begin(config, self.step)
 
     def _open_data(self, prior: Tensor | None) -> None:
         config = self.config

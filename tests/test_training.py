@@ -181,11 +181,12 @@ def test_bad_input_is_one_sentence_and_code_2(photo_folder: Path, tmp_path: Path
         (["--data", str(photo_folder), "--output", str(tmp_path / "old")], "--resume"),
         (["--resume", str(tmp_path)], "not the folder of a training run"),
     ):
-        process = _train_py(*arguments)
+        process = _train_py(*arguments, cwd=tmp_path)
         output, _ = process.communicate(timeout=120)
         assert process.returncode == 2, output
         assert words in output
         assert "Traceback" not in output
+    assert not (tmp_path / "runs").exists()
 
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:

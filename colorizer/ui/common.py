@@ -116,7 +116,7 @@ def _load(file: str, modified: int) -> Colorizer:
 
 
 def checkpoint_names() -> list[str]:
-    """The bundled checkpoint, and the runs that have one, newest first."""
+    """The bundled checkpoint, and the runs that have one."""
     return [
         BUNDLED, *(r.folder.name for r in find_runs(runs_folder()) if (r.folder / "best.safetensors").exists())
     ]  # fmt: skip

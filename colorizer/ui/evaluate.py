@@ -12,6 +12,7 @@ from PIL import Image
 
 from .. import report
 from ..evaluation import METRICS, Evaluation, TestSet, describe, evaluate
+from ..files import write_text
 from ..inference import Settings
 from .common import BUNDLED, EXAMPLES, HEAVY, check_folder, checkpoint_names, colorizer_for, friendly, result_folder
 
@@ -56,9 +57,9 @@ def measure(checkpoint: str, data: str, limit: float, progress: gr.Progress = gr
     summary = evaluation.compute()
     about = {"checkpoint": checkpoint or BUNDLED, "data": data, **describe(colorizer, settings)}
     folder = result_folder()
-    report.write_text(folder / "evaluation.json", report.as_json(summary, about, evaluation))
-    report.write_text(folder / "evaluation.csv", report.as_csv(evaluation))
-    report.write_text(folder / "evaluation.html", report.as_html(summary, about, worst))
+    write_text(folder / "evaluation.json", report.as_json(summary, about, evaluation))
+    write_text(folder / "evaluation.csv", report.as_csv(evaluation))
+    write_text(folder / "evaluation.html", report.as_html(summary, about, worst))
     meanings = [meaning for _, _, meaning in METRICS.values()]
     table = pd.DataFrame(report.rows(summary), columns=["Metric", "Coloured", "Grey"]).assign(Meaning=meanings)
     yield (
