@@ -45,9 +45,9 @@ class Settings:
         working_size: short side, in pixels, of the copy that the network sees.
     """
 
-    alpha: float = 0.35
-    temperature: float = 0.5
-    working_size: int = 224
+    alpha: float = 0.25
+    temperature: float = 0.6
+    working_size: int = 192
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 2:

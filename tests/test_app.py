@@ -49,19 +49,26 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
-    until = time.monotonic() + 120
+    try:
+        _wait_until_served(address, process)
+        yield address, folder / "runs"
+        process.send_signal(signal.SIGINT)
+        process.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in (folder / "log.txt").read_text()
+
+
+def _wait_until_served(address: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 180
     while time.monotonic() < until and process.poll() is None:
         try:
             urllib.request.urlopen(address, timeout=5).close()
-            break
+            return
         except OSError:
             time.sleep(0.3)
-    else:
-        pytest.fail((folder / "log.txt").read_text())
-    yield address, folder / "runs"
-    process.send_signal(signal.SIGINT)
-    process.wait(30)
-    assert "Traceback" not in (folder / "log.txt").read_text()
+    raise AssertionError("app.py does not answer")
 
 
 @pytest.fixture(scope="module")
