@@ -45,7 +45,7 @@ class Settings:
         working_size: short side, in pixels, of the copy that the network sees.
     """
 
-    alpha: float = 0.25
+    alpha: float = 0.15
     temperature: float = 0.6
     working_size: int = 192
 
