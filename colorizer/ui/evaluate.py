@@ -64,9 +64,9 @@ def measure(checkpoint: str, data: str, limit: float, progress: gr.Progress = gr
     table = pd.DataFrame(report.rows(summary), columns=["Metric", "Coloured", "Grey"]).assign(Meaning=meanings)
     yield (
         headline(summary),
-        gr.Dataframe(table, visible=True),
-        gr.Gallery([(picture, caption) for _, picture, caption in shown], visible=True),
-        gr.Files([str(folder / f"evaluation.{suffix}") for suffix in ("json", "csv", "html")], visible=True),
+        table,
+        [(picture, caption) for _, picture, caption in shown],
+        [str(folder / f"evaluation.{suffix}") for suffix in ("json", "csv", "html")],
         json.loads(json.dumps(summary)),
     )
 
@@ -81,25 +81,22 @@ def build() -> None:
         data = gr.Textbox(
             label="Test pictures", value=str(EXAMPLES / "color"), info="A folder of colour photographs, or a zip file"
         )
-        limit = gr.Number(label="At most this many", value=0, precision=0, minimum=0, info="0 for all")
+        limit = gr.Number(label="At most this many", value=0, precision=0, info="0 for all")
     go = gr.Button("Evaluate", variant="primary")
     words = gr.Markdown(elem_id="headline")
-    table = gr.Dataframe(
-        headers=["Metric", "Coloured", "Grey", "Meaning"], interactive=False, wrap=True, elem_id="figures", buttons=[],
-        column_widths=["24%", "22%", "12%", "42%"], visible=False,
-    )  # fmt: skip
-    gallery = gr.Gallery(
-        label="Grey, coloured, true: worst first",
-        columns=2,
-        object_fit="contain",
-        format="jpeg",
-        elem_id="pictures",
-        visible=False,
-    )
-    files = gr.Files(label="Keep it", interactive=False, visible=False)
-    figures = gr.JSON(visible=False)
+    with gr.Column(visible=False) as results:
+        table = gr.Dataframe(
+            headers=["Metric", "Coloured", "Grey", "Meaning"], interactive=False, wrap=True, elem_id="figures",
+            column_widths=["24%", "22%", "12%", "42%"], buttons=[],
+        )  # fmt: skip
+        gallery = gr.Gallery(
+            label="Grey, coloured, true: worst first", columns=2, object_fit="contain", format="jpeg",
+            elem_id="pictures",
+        )  # fmt: skip
+        files = gr.Files(label="Keep it", interactive=False)
+        figures = gr.JSON(visible=False)
     go.click(
         measure, [checkpoint, data, limit], [words, table, gallery, files, figures],
         api_name="evaluate", concurrency_id=HEAVY, trigger_mode="once", show_progress_on=words,
-    )  # fmt: skip
+    ).success(lambda: gr.Column(visible=True), None, results, api_visibility="private")  # fmt: skip
     checkpoint.focus(lambda: gr.Dropdown(choices=checkpoint_names()), None, checkpoint, api_visibility="private")

@@ -149,11 +149,13 @@ def _summary(run: Run, metrics: list[dict[str, Any]]) -> str:
 def follow(name: str | None) -> tuple[Any, ...]:
     """Everything the page shows of a run."""
     names = _names()
-    choice = gr.Dropdown(choices=names, value=name if name in names else None)
-    if name not in names:
-        hint = "No run chosen." if names else "No runs yet. Give a folder of colour photographs and press Train."
+    if not names:
+        hint = "No runs yet. Give a folder of colour photographs and press Train."
         hidden = gr.LinePlot(visible=False), gr.LinePlot(visible=False), gr.Image(visible=False)
-        return choice, hint, *hidden, "", gr.Button(interactive=False), gr.Button(interactive=False)
+        return gr.Dropdown(choices=[]), hint, *hidden, "", gr.Button(interactive=False), gr.Button(interactive=False)
+    if name not in names:
+        name = names[0]
+    choice = gr.Dropdown(choices=names, value=name)
     run = _run(name)
     metrics = run.metrics()
     steps = [m for m in metrics if m["event"] == "step"]
@@ -183,19 +185,20 @@ def build() -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=280):
             data = gr.Textbox(label="Pictures", info="A folder on this computer, at any depth, or a zip file")
-            epochs = gr.Number(label="Epochs", value=defaults.epochs, precision=0, minimum=1)
+            epochs = gr.Number(label="Epochs", value=defaults.epochs, precision=0)
             with gr.Accordion("More", open=False):
                 network = gr.Radio(list(NETWORKS), value=defaults.network, label="Network")
                 objective = gr.Radio(list(OBJECTIVES), value=defaults.objective, label="Objective")
                 features = gr.Dropdown(list(EXTRACTORS), value=defaults.features, label="Feature extractor")
                 weights = gr.Textbox(label="Its weights", info="A file; empty for the published ones")
-                batch_size = gr.Number(label="Batch size", value=defaults.batch_size, precision=0, minimum=1)
+                batch_size = gr.Number(label="Batch size", value=defaults.batch_size, precision=0)
                 rate = gr.Number(label="Learning rate", value=0, info="0 for the network's own")
                 size = gr.Number(label="Crop size", value=0, precision=0, info="Pixels, a multiple of 32; 0: its own")
                 limit = gr.Number(label="At most this many pictures", value=0, precision=0, info="0 for all")
             go = gr.Button("Train", variant="primary")
         with gr.Column(scale=3, min_width=280):
-            name = gr.Dropdown(label="Run", choices=_names(), value=next(iter(_names()), None))
+            # A run that was just started is not among the choices that the page was built with.
+            name = gr.Dropdown(label="Run", choices=_names(), value=next(iter(_names()), None), allow_custom_value=True)
             summary = gr.Markdown()
             with gr.Row():
                 stop = gr.Button("Stop", interactive=False)
