@@ -21,7 +21,7 @@ from PIL import Image
 
 from colorizer.color import lightness
 from colorizer.evaluation import colorfulness
-from colorizer.runs import Run
+from colorizer.runs import Run, find_runs
 
 from .conftest import EXAMPLES, ROOT, SHARED, needs_shared
 
@@ -57,6 +57,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     finally:
         process.kill()
         process.wait()
+        for run in find_runs(folder / "runs"):  # they outlive the app, and would a failed test
+            if (pid := run.process()) is not None:
+                os.kill(pid, signal.SIGKILL)
     assert "Traceback" not in (folder / "log.txt").read_text()
 
 
@@ -219,6 +222,6 @@ def test_in_a_browser(app: tuple[str, Path], photo_folder: Path, tmp_path: Path)
         page.get_by_role("tab", name="Evaluate").click()
         page.get_by_role("button", name="Evaluate", exact=True).click()
         expect(page.get_by_text("over 5 pictures")).to_be_visible(timeout=120_000)
-        expect(page.get_by_text("evaluation.html")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("row", name="evaluation.html")).to_be_visible(timeout=60_000)
         browser.close()
     assert foreign == []

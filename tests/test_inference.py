@@ -119,7 +119,7 @@ def test_guided_filter_moves_colour_edges_to_edges_of_l() -> None:
     out = k[..., :2] * guide[..., None] + k[..., 2:]
     step_before, step_after = (abs(x[32, 40, 0] - x[32, 39, 0]) for x in (ab, out))
     assert step_after > 4 * step_before
-    assert out[32, :40, 0].sum() < ab[32, :40, 0].sum()  # less colour spilt over the edge
+    assert out[32, 36:40, 0].sum() < 0.75 * ab[32, 36:40, 0].sum()  # less colour spilt over the edge
     flat = guided_coefficients(np.full((32, 32), 50, np.float32), np.full((32, 32, 2), 7, np.float32), 4, 1e-3)
     assert np.allclose(flat[..., :2] * 50 + flat[..., 2:], 7, atol=1e-4)
 
