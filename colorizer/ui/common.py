@@ -56,7 +56,7 @@ CSS = """
 .gradio-container main { width: 100%; }
 #title h1 { margin-bottom: 0; } #title p { opacity: .75; margin-top: .1rem; }
 #headline { font-size: 1.05rem; } #headline strong { font-size: 2rem; font-variant-numeric: tabular-nums; }
-#figures table, #figures td, #figures th { font-family: inherit !important; }
+#figures, #figures * { font-family: inherit !important; }
 #pictures .thumbnail-item { aspect-ratio: 2.6 !important; }
 #drop { height: 420px; } #slider { height: 520px; }
 @media (max-width: 640px) { #drop { height: 300px; } #slider { height: 330px; } }

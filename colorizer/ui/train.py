@@ -141,7 +141,8 @@ def _summary(run: Run, metrics: list[dict[str, Any]]) -> str:
         e = epochs[-1]
         line += (
             f"  \nValidation MSE of ab **{e['mse_ab']:.1f}** (grey {e['grey_mse_ab']:.1f}), "
-            f"of RGB **{e['mse_rgb']:.1f}** (grey {e['grey_mse_rgb']:.1f})"
+            f"of RGB **{e['mse_rgb']:.1f}** (grey {e['grey_mse_rgb']:.1f}). "
+            f"The pictures at the end: grey, coloured, true."
         )
     return line
 
@@ -209,7 +210,7 @@ def build() -> None:
                 color_map={"network": "#0f766e", "grey": "#a8a29e"},
             )  # fmt: skip
             preview = gr.Image(
-                label="Validation pictures: grey, coloured, true", interactive=False, type="filepath", visible=False
+                show_label=False, interactive=False, type="filepath", visible=False, buttons=["fullscreen"]
             )
             with gr.Accordion("Log", open=False):
                 log = gr.HTML()
