@@ -52,7 +52,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     try:
         _wait_until_served(address, process)
         yield address, folder / "runs"
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(30)
     finally:
         process.kill()
