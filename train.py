@@ -54,9 +54,9 @@ def parser() -> argparse.ArgumentParser:
 
 def configuration(given: dict[str, Any]) -> tuple[Any, bool]:
     """(TrainingConfig, resume) from the options given; a resumed run's own settings are the defaults."""
+    from colorizer.config import TrainingConfig
     from colorizer.errors import UserError
     from colorizer.runs import Run
-    from colorizer.training import TrainingConfig
 
     resume = given.pop("resume", None)
     if resume is not None:

@@ -24,7 +24,7 @@ from .errors import UserError
 from .files import whole_file, write_text
 
 if TYPE_CHECKING:
-    from .training import TrainingConfig
+    from .config import TrainingConfig
 
 TRAIN_PY = Path(__file__).parent.parent / "train.py"
 

@@ -14,7 +14,6 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -33,68 +32,23 @@ from .checkpoints import Checkpoint, predicted_ab
 from .color import (
     fit_gamut,
     lab_to_rgb_tensor,
-    normalise_ab,
     normalise_l,
     rebalancing_weights,
     rgb_to_lab_tensor,
-    soft_encode,
 )
+from .config import TrainingConfig
 from .data import BatchOrder, CropDataset, Sample, ab_prior, cache_folder, open_source, scan_pictures, split
 from .embeddings import EmbeddingCache
 from .errors import UserError
 from .features import load_backbone, load_extractor
 from .hints import draw_patches, hint_planes
+from .losses import loss_function
 from .networks import NetworkConfig, SkipFusionNetwork, build_network
 from .pictures import Photo, write_picture
 
 PREVIEWS = 6
 ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learnt
 CHANNELS_LAST = torch.channels_last
-
-
-@dataclass
-class TrainingConfig:
-    """A training run. What is None is chosen by the network or the machine."""
-
-    data: str
-    output: str
-    network: str = "skip_fusion"
-    objective: str = "classification"
-    features: str = "tf_efficientnet_lite0"
-    features_weights: str | None = None
-    epochs: int = 10
-    batch_size: int = 32
-    learning_rate: float | None = None  # 2e-3 for skip_fusion, 3e-4 for fusion
-    weight_decay: float = 0.02
-    warmup: float = 0.05  # share of all steps
-    clip: float = 5.0  # gradient norm
-    ema: float = 0.998  # decay of the averaged weights, which are the ones kept
-    size: int | None = None  # crop: 128 for skip_fusion, 224 for fusion
-    rebalance: bool = False  # rebalanced cross-entropy of Zhang et al. 2016
-    seed: int = 0
-    validation: float = 0.05  # share of the pictures
-    validation_pictures: int = 256  # at most
-    limit: int | None = None  # use at most this many pictures
-    device: str = "auto"
-    precision: str = "auto"
-    workers: int = 1
-    log_every: int = 20  # steps
-    save_every: int = 100  # steps
-
-    def __post_init__(self) -> None:
-        NetworkConfig(self.network, self.objective, self.features)
-        skip = self.network == "skip_fusion"
-        self.learning_rate = self.learning_rate or (2e-3 if skip else 3e-4)
-        self.size = self.size or (128 if skip else 224)
-        for name, low in (("epochs", 1), ("batch_size", 1), ("size", 32), ("log_every", 1), ("save_every", 1)):
-            if getattr(self, name) < low:
-                raise UserError(f"{name.replace('_', ' ')} must be at least {low}, not {getattr(self, name)}.")
-        if self.size % 32:
-            raise UserError(f"The crop size must be a multiple of 32, not {self.size}.")
-        if not 0 < self.validation < 1:
-            raise UserError(f"The validation share must lie between 0 and 1, not {self.validation}.")
-        if self.learning_rate <= 0:
-            raise UserError(f"The learning rate must be positive, not {self.learning_rate}.")
 
 
 def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
@@ -118,22 +72,6 @@ def choose_precision(wanted: str, network: str, device: torch.device) -> str:
     capable = torch.cpu.get_capabilities() if device.type == "cpu" else {}
     helps = network == "fusion" and (capable.get("avx512_bf16") or capable.get("amx_bf16"))
     return "bf16" if helps else "no"
-
-
-def loss_function(output: Tensor, ab: Tensor, objective: str, weights: Tensor | None) -> Tensor:
-    """Mean squared error of tanh outputs, or (rebalanced) cross-entropy with softly encoded colours.
-
-    Args:
-        output: (N, 2 or 313, h, w) of the network.
-        ab: (N, 2, h, w) true colours in Lab units.
-        objective: "regression" or "classification".
-        weights: (313,) of the bins, or None for all equal.
-    """
-    if objective == "regression":
-        return F.mse_loss(output.float(), normalise_ab(ab))
-    indices, soft = soft_encode(ab)  # (N, 5, h, w)
-    entropy = -(F.log_softmax(output.float(), dim=1).gather(1, indices) * soft).sum(1)  # (N, h, w)
-    return entropy.mean() if weights is None else (entropy * weights[indices[:, 0]]).mean()
 
 
 class _StopRequest:

@@ -18,10 +18,12 @@ from safetensors.torch import load_file
 
 from colorizer.checkpoints import load_checkpoint
 from colorizer.color import ab_bins, soft_encode
+from colorizer.config import TrainingConfig
 from colorizer.errors import UserError
 from colorizer.features import build_backbone
+from colorizer.losses import loss_function
 from colorizer.runs import Run
-from colorizer.training import TrainingConfig, learning_rate_factor, loss_function, train
+from colorizer.training import learning_rate_factor, train
 
 from .conftest import ROOT
 

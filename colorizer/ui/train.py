@@ -10,11 +10,11 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
+from ..config import TrainingConfig
 from ..errors import UserError
 from ..features import EXTRACTORS
 from ..networks import NETWORKS, OBJECTIVES
 from ..runs import Run, find_runs, start
-from ..training import TrainingConfig
 from .common import check_folder, friendly, on_space, runs_folder
 
 
