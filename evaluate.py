@@ -47,7 +47,7 @@ def main() -> int:
         return 2
     summary = evaluation.compute()
     about = {"checkpoint": arguments.checkpoint or "bundled", "data": arguments.data, **describe(colorizer, settings)}
-    about |= {"left_out": {reason: len(names) for reason, names in test_set.left_out.items()}}
+    about |= {f"{reason}, left out": len(names) for reason, names in test_set.left_out.items()}
     if arguments.json:
         write_text(arguments.json, report.as_json(summary, about, evaluation))
     if arguments.csv:

@@ -6,13 +6,14 @@ python benchmarks/speed.py
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import psutil
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -42,17 +43,22 @@ def photo(megapixels: float) -> np.ndarray:
     return ((np.sin(x / 50) + np.cos(y / 70)) * 60 + 128).astype(np.uint8)
 
 
-def peak_memory(megapixels: float) -> float:
-    """MB that colouring a photo takes in a new process, over what the loaded program takes."""
-    code = (
-        f"import sys; sys.path[:0] = {[*sys.path[:1], str(Path(__file__).parent)]!r}\n"
-        "import resource, speed\n"
-        "c = speed.Colorizer.from_pretrained(device='cpu'); c(speed.photo(0.1))\n"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        f"c(speed.photo({megapixels}))\n"
-        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)"
-    )
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+def peak_memory(work: Callable[[], object]) -> float:
+    """MB that a call takes at most, over what the process takes before it; sampled every 2 ms."""
+    process, peak, done = psutil.Process(), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.002):
+            peak = max(peak, process.memory_info().rss)
+
+    before = process.memory_info().rss
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    work()
+    done.set()
+    watcher.join()
+    return max(peak - before, 0) / 1e6
 
 
 @torch.inference_mode()
@@ -78,7 +84,7 @@ def main() -> None:
         grey = photo(megapixels)
         t = seconds(lambda grey=grey: colorizer(grey), repeats=3)
         first = first or t
-        memory = peak_memory(megapixels)
+        memory = peak_memory(lambda grey=grey: colorizer(grey))
         size = f"{megapixels} megapixels"
         print(f"{size:36} {t * 1000:6.0f}ms {t / first:7.1f} {memory:8.0f}MB {memory / megapixels:7.0f} bytes")
 
