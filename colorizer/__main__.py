@@ -10,6 +10,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from .cli import add_colorizer_options, colorizer_from, settings_from
+
 
 def main() -> int:
     """0 all done, 1 some pictures failed, 2 something to be mended by the user."""
@@ -18,26 +20,19 @@ def main() -> int:
     )
     parser.add_argument("pictures", nargs="+", type=Path, help="photographs and folders of them")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder for the results")
-    parser.add_argument("--checkpoint", help="a .safetensors file or a run's folder (default: the bundled one)")
-    parser.add_argument("--features-weights", metavar="FILE", help="pretrained weights of the feature extractor")
-    parser.add_argument("--alpha", type=float, help="0 cautious, 1 very vivid")
-    parser.add_argument("--temperature", type=float, help="lower is more decided")
-    parser.add_argument("--working-size", type=int, help="short side of the copy that the network sees")
     parser.add_argument("--overwrite", action="store_true", help="colour again what is already there")
-    parser.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto")
+    add_colorizer_options(parser)
     arguments = parser.parse_args()
 
     from tqdm import tqdm
 
     from . import batch
     from .errors import UserError
-    from .inference import Colorizer, Settings
 
-    adjusted = {k: getattr(arguments, k) for k in ("alpha", "temperature", "working_size")}
     try:
-        settings = Settings(**{k: v for k, v in adjusted.items() if v is not None})
+        settings = settings_from(arguments)
         jobs = batch.plan(arguments.pictures, arguments.output)
-        colorizer = Colorizer.from_pretrained(arguments.checkpoint, arguments.features_weights, arguments.device)
+        colorizer = colorizer_from(arguments)
         with tqdm(total=len(jobs), unit="picture") as bar:
             outcome = batch.run(colorizer, jobs, settings, arguments.overwrite, lambda job: bar.update() and None)
     except UserError as error:

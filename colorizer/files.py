@@ -7,20 +7,28 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from .errors import UserError
+
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Write to a temporary name beside `path`, which takes its place at the end; on an error nothing is left.
 
     A reader sees the old file or the new one, never half of one.
+
+    Raises:
+        UserError: no room, no permission, or no such place.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} can't be written: {error.strerror or error}. Choose another place.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

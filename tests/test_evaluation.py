@@ -138,3 +138,11 @@ def test_the_command_line_measures_and_writes(tmp_path: Path) -> None:
     )  # fmt: skip
     assert missing.returncode == 2
     assert "Traceback" not in missing.stderr
+    nowhere = subprocess.run(
+        [sys.executable, str(ROOT / "evaluate.py"), "--data", str(EXAMPLES / "color"), "--limit=1",
+         "--json", str(outputs["csv"] / "below" / "a.json")],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert nowhere.returncode == 2
+    assert "can't be written" in nowhere.stderr
+    assert "Traceback" not in nowhere.stderr

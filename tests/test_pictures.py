@@ -95,7 +95,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(UserError, match=r"\.xyz"):
         write_picture(photo, tmp_path / "a.xyz")
     monkeypatch.setattr(Image.Image, "save", lambda *a, **k: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UserError, match="disk full"):
         write_picture(photo, tmp_path / "b.png")
     assert [p.name for p in tmp_path.iterdir()] == ["deep"]
 
