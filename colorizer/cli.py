@@ -19,7 +19,9 @@ def add_colorizer_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--features-weights", metavar="FILE", help="pretrained weights of the feature extractor")
     parser.add_argument("--alpha", type=float, help="0 cautious, 1 very vivid")
     parser.add_argument("--temperature", type=float, help="lower is more decided")
-    parser.add_argument("--working-size", type=int, help="short side of the copy that the network sees")
+    parser.add_argument(
+        "--working-size", type=int, help="short side of the copy that the network sees (default: 1.5 training crops)"
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto")
 
 

@@ -219,6 +219,6 @@ def describe(colorizer: Colorizer, settings: Settings) -> dict[str, Any]:
         "features": config.features,
         "alpha": settings.alpha,
         "temperature": settings.temperature,
-        "working_size": settings.working_size,
+        "working_size": colorizer.working_size(settings),
         "torch": torch.__version__,
     }

@@ -103,6 +103,12 @@ def test_settings_change_the_colours(colorizer: Colorizer) -> None:
             Settings(**bad)
 
 
+def test_the_working_size_suits_the_checkpoint(colorizer: Colorizer) -> None:
+    assert colorizer.checkpoint.size == 128
+    assert colorizer.working_size(Settings()) == 192
+    assert colorizer.working_size(Settings(working_size=300)) == 300
+
+
 def test_working_shape_is_in_steps_of_32() -> None:
     assert working_shape(480, 640, 224) == (224, 288)
     assert working_shape(1, 1, 224) == (224, 224)
