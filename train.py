@@ -23,6 +23,7 @@ _ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "10000000000", "MALLOC_MMAP_THRESHOLD_":
 
 def parser() -> argparse.ArgumentParser:
     """The command line; what is not given is left to `TrainingConfig`."""
+    from colorizer.cli import DEVICES
     from colorizer.features import EXTRACTORS
     from colorizer.networks import NETWORKS, OBJECTIVES
 
@@ -44,7 +45,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--validation", type=float, help="share of the pictures to check with; default: 0.05")
     p.add_argument("--limit", type=int, help="use at most this many pictures")
     p.add_argument("--seed", type=int, help="default: 0")
-    p.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), help="default: auto")
+    p.add_argument("--device", choices=DEVICES, help="default: auto")
     p.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), help="default: auto")
     p.add_argument("--workers", type=int, help="processes that decode pictures; default: 1")
     p.add_argument("--log-every", type=int, help="steps between lines of metrics.jsonl; default: 20")

@@ -133,9 +133,10 @@ class Evaluation:
 
     results: list[PictureResult] = field(default_factory=list)
 
-    def update(self, name: str, painted: Array, true: Array) -> PictureResult:
-        """Measure one picture (HWC uint8, both of one size) and its grey baseline."""
-        result = PictureResult(name, measure(painted, true), measure(grey_picture(true), true), colorfulness(true))
+    def update(self, name: str, painted: Array, true: Array, grey: Array | None = None) -> PictureResult:
+        """Measure one picture (HWC uint8, all of one size) and its grey baseline, `grey_picture(true)` if not given."""
+        grey = grey_picture(true) if grey is None else grey
+        result = PictureResult(name, measure(painted, true), measure(grey, true), colorfulness(true))
         self.results.append(result)
         return result
 
@@ -206,8 +207,9 @@ def evaluate(
     for done, name in enumerate(test_set.names, 1):
         true = eight_bit(read_picture(test_set.source.read(name)).rgb)
         painted = colorizer.colorize(Photo(true), settings).rgb
-        result = evaluation.update(name, painted, true)
-        yield Measured(result, grey_picture(true), painted, true, done, len(test_set.names))
+        grey = grey_picture(true)
+        result = evaluation.update(name, painted, true, grey)
+        yield Measured(result, grey, painted, true, done, len(test_set.names))
 
 
 def describe(colorizer: Colorizer, settings: Settings) -> dict[str, Any]:

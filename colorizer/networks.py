@@ -12,7 +12,7 @@ classifier the encoder itself and fuses it at every scale.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -47,15 +47,6 @@ class NetworkConfig:
                 "The network skip_fusion is built on tf_efficientnet_lite0. "
                 "Choose --features tf_efficientnet_lite0, or --network fusion."
             )
-
-
-class ColorNetwork(Protocol):
-    """What every network here is, besides an `nn.Module`."""
-
-    uses_embedding: bool
-    uses_hints: bool
-
-    def __call__(self, lightness: Tensor, embedding: Tensor | None = None, hints: Tensor | None = None) -> Tensor: ...
 
 
 def _conv(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
