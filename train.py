@@ -38,9 +38,17 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--objective", choices=OBJECTIVES, help="default: classification")
     p.add_argument("--features", choices=EXTRACTORS, help="default: tf_efficientnet_lite0")
     p.add_argument("--features-weights", metavar="FILE", help="pretrained weights of the feature extractor")
+    p.add_argument(
+        "--init", metavar="PATH", help="start from this checkpoint or run; bundled: the one that comes along"
+    )
+    p.add_argument("--freeze-early", action="store_true", help="with --init: keep the layers up to stride 4")
     p.add_argument("--batch-size", type=int, help="over all processes; default: 32")
-    p.add_argument("--learning-rate", type=float, help="default: 2e-3 for skip_fusion, 3e-4 for fusion")
+    p.add_argument(
+        "--learning-rate", type=float, help="default: 2e-3 for skip_fusion, 3e-4 for fusion; a quarter with --init"
+    )
     p.add_argument("--size", type=int, help="side of the crops; default: 128 for skip_fusion, 224 for fusion")
+    p.add_argument("--degrade", type=float, help="share of pictures made old; default: 0.35, 0 for fusion")
+    p.add_argument("--ema", type=float, help="decay of the averaged weights; default: 0.998")
     p.add_argument("--rebalance", action="store_true", help="weight rare colours more while training")
     p.add_argument("--validation", type=float, help="share of the pictures to check with; default: 0.05")
     p.add_argument("--limit", type=int, help="use at most this many pictures")
@@ -61,7 +69,7 @@ def configuration(given: dict[str, Any]) -> tuple[Any, bool]:
 
     resume = given.pop("resume", None)
     if resume is not None:
-        fixed = {"network", "objective", "features", "data", "seed", "size", "output", "validation", "limit"}
+        fixed = {"network", "objective", "features", "data", "seed", "size", "output", "validation", "limit", "init"}
         if clash := fixed & given.keys():
             raise UserError(f"A resumed run keeps its {', '.join(sorted(clash))}. Leave these options out.")
         given = {**Run(Path(resume)).config(), **given, "output": resume}

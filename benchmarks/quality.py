@@ -1,0 +1,139 @@
+"""How good the colours are: the table of the model card, from a folder of colour photographs.
+
+python benchmarks/quality.py FOLDER
+python benchmarks/quality.py FOLDER --checkpoint runs/mine --alpha 0.3
+
+Rows: grey; vividness from cautious to vivid; the default with 1 to 20 hints; the true colours. A hint is the mean
+colour of a 7x7 patch at 256 pixels of short side (Zhang et al. 2017, section 4.1), its place drawn evenly over the
+photo, the same in every run. Top-1 is over the photographs whose name begins with an ImageNet class.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import zlib
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from colorizer.cli import add_colorizer_options, colorizer_from, settings_from
+from colorizer.color import Array, rgb_to_lab
+from colorizer.data import resize
+from colorizer.errors import UserError
+from colorizer.evaluation import METRICS, TestSet, grey_picture, measure
+from colorizer.files import write_text
+from colorizer.hints import Hint
+from colorizer.inference import Settings
+from colorizer.perception import Features, Judge, frechet_distance, true_label
+from colorizer.pictures import Photo, eight_bit, read_picture
+
+NUMBERS = (1, 2, 5, 10, 20)
+CAUTIOUS, VIVID = Settings(alpha=0, temperature=1.0), Settings(alpha=0.5)
+COLUMNS = {  # figure -> (title, decimals)
+    "psnr": ("PSNR dB", 2),
+    "mse_rgb": ("MSE of RGB", 0),
+    "mse_ab": ("MSE of ab", 0),
+    "ssim": ("SSIM", 3),
+    "ciede2000": ("CIEDE2000", 1),
+    "auc": ("AuC %", 1),
+    "colorfulness": ("colourfulness", 1),
+    "share": ("of the true %", 0),
+    "colorfulness_difference": ("difference", 1),
+    "top1": ("top-1 %", 1),
+    "frechet": ("Fréchet", 1),
+}
+
+
+@dataclass
+class Row:
+    """One way to colour, over all photographs."""
+
+    name: str
+    settings: Settings | None = None
+    hints: int = 0
+    figures: list[dict[str, float]] = field(default_factory=list)
+    right: list[bool] = field(default_factory=list)
+    features: list[Features] = field(default_factory=list)
+
+    def add(self, painted: Array, true: Array, label: int | None, judge: Judge) -> None:
+        """Measure one photograph."""
+        self.figures.append(measure(painted, true))
+        seen, features = judge(painted)
+        self.features.append(features)
+        if label is not None:
+            self.right.append(seen == label)
+
+    def summary(self, true: Row) -> dict[str, float]:
+        """Means, share of the true colourfulness, top-1 in percent, Fréchet distance to the true photographs."""
+        found = {m: float(np.mean([f[m] for f in self.figures])) for m in METRICS}
+        found["share"] = 100 * found["colorfulness"] / float(np.mean([f["colorfulness"] for f in true.figures]))
+        found["top1"] = 100 * float(np.mean(self.right)) if self.right else float("nan")
+        found["frechet"] = frechet_distance(np.stack(self.features), np.stack(true.features))
+        return found
+
+
+def draw_hints(true: Array, number: int, rng: np.random.Generator) -> list[Hint]:
+    """`number` hints with the true colours of a photograph, HWC uint8."""
+    short = min(true.shape[:2])
+    scale = 256 / short
+    height, width = (round(side * scale) for side in true.shape[:2])
+    ab = rgb_to_lab(resize(true, width, height))[..., 1:]
+    hints = []
+    for _ in range(number):
+        y, x = (int(rng.integers(3, side - 3)) for side in (height, width))
+        a, b = ab[y - 3 : y + 4, x - 3 : x + 4].mean((0, 1)).tolist()
+        hints.append(Hint((x + 0.5) / scale, (y + 0.5) / scale, 3.5 / scale, (a, b)))
+    return hints
+
+
+def main() -> int:
+    """Print the table; 2 if something is to be mended by the user."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", help="a folder of colour photographs, or a zip")
+    parser.add_argument("--limit", type=int, help="at most this many, evenly spaced")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    add_colorizer_options(parser)
+    arguments = parser.parse_args()
+    try:
+        colorizer, default = colorizer_from(arguments), settings_from(arguments)
+        photos, judge = TestSet.open(arguments.data, arguments.limit), Judge(device=arguments.device)
+    except UserError as error:
+        print(f"quality.py: {error}", file=sys.stderr)
+        return 2
+    size = default.working_size
+    grey, true_row = Row("grey"), Row("true colours")
+    painted_rows = [
+        Row("cautious", replace(CAUTIOUS, working_size=size)),
+        Row("default", default),
+        Row("vivid", replace(VIVID, working_size=size)),
+    ]
+    if colorizer.checkpoint.network.uses_hints:
+        painted_rows += [Row(f"{n} hints", default, n) for n in NUMBERS]
+    for name in tqdm(photos.names, unit="photo"):
+        true = eight_bit(read_picture(photos.source.read(name)).rgb)
+        label = true_label(name)
+        all_hints = draw_hints(true, max(NUMBERS), np.random.default_rng(zlib.crc32(Path(name).name.encode())))
+        grey.add(grey_picture(true), true, label, judge)
+        true_row.add(true, true, label, judge)
+        for row in painted_rows:
+            painted = colorizer.colorize(Photo(true), row.settings, all_hints[: row.hints])
+            row.add(painted.rgb, true, label, judge)
+    table = {row.name: row.summary(true_row) for row in [grey, *painted_rows, true_row]}
+    print(f"{len(photos.names)} photographs, {len(true_row.right)} with a class\n")
+    print("| |" + "|".join(title for title, _ in COLUMNS.values()) + "|\n|---|" + "---:|" * len(COLUMNS))
+    for name, found in table.items():
+        cells = (f"{found[c]:.{digits}f}" for c, (_, digits) in COLUMNS.items())
+        print(f"| {name} |" + "|".join(cells) + "|")
+    if arguments.json:
+        write_text(arguments.json, json.dumps(table, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

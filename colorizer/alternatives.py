@@ -1,0 +1,144 @@
+"""Several plausible colourings of one photo: other guesses where the network is least sure.
+
+A photo's colours can't be known, and the network's output says so: a distribution over the ab bins at every pixel.
+Where it is widest, another of its guesses is given back to the network as a hint; the network then colours the whole
+object, and what goes with it, to match. After each hint it is asked anew, so that later choices fit earlier ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from .color import ab_bins, ciede2000, rebalance_logits
+from .errors import UserError
+from .hints import Hint
+
+if TYPE_CHECKING:
+    from .fullsize import Plane
+    from .inference import Colorizer, Settings
+
+_PLACES = 3  # least certain places that are looked at, and hints an alternative is made of, at most
+_APART = 0.25  # of the short side: between those places
+_NEAR_GREY = 8.0  # chroma under which a bin has no hue
+_HUE_CONCENTRATION = 6.0  # of a family of hues: half as much at 27 degrees
+_GUESS_DISTANCE = 12.0  # ab distance of two colours that are not the same guess
+_PLAUSIBLE, _LIKELY = 0.1, 0.4  # share of the best guess's probability for a first choice, and for one that follows it
+_ALPHA = 0.3  # rebalancing, at least, of what is possible
+_HINT_RADIUS = 0.02  # of the short side
+LEAST_DIFFERENCE = 2.0  # mean CIEDE2000 between any two of what is offered
+
+Field = npt.NDArray[np.float64]
+
+
+def plan_alternatives(
+    colorizer: Colorizer, guide: Plane, n: int, settings: Settings, hints: Sequence[Hint] = ()
+) -> list[list[Hint]]:
+    """Hints that lead to other plausible colourings than the likeliest.
+
+    Args:
+        colorizer: with a classification network that takes hints.
+        guide: (H, W) L in [0, 100].
+        n: how many, at most; there are fewer if the network sees no other way to colour the photo.
+        settings: how to colour.
+        hints: the user's own, in the guide's pixels; they hold in every alternative.
+    Returns:
+        for each alternative its hints, the user's first, in the guide's pixels; every two of them, and each and the
+        likeliest colouring, differ by a mean CIEDE2000 of at least `LEAST_DIFFERENCE`.
+    """
+    if colorizer.checkpoint.config.objective != "classification" or not colorizer.checkpoint.network.uses_hints:
+        raise UserError("Alternatives need a skip_fusion classification network: only that one knows other guesses.")
+    base = colorizer.output(guide, settings, hints)
+    likeliest = colorizer.colors(base, settings)
+    candidates = []
+    for first in _other_choices(colorizer, guide, settings, base, likeliest, hints, _PLACES, _PLAUSIBLE)[: 2 * n]:
+        found = [*hints, first]
+        for _ in range(_PLACES - 1):
+            output = colorizer.output(guide, settings, found)
+            following = _other_choices(colorizer, guide, settings, output, likeliest, found, 1, _LIKELY)
+            found += following[:1]
+        candidates.append((found, colorizer.predict(guide, settings, found)))
+    chosen: list[tuple[list[Hint], Plane]] = []
+    while candidates and len(chosen) < n:
+        offered = [likeliest, *(ab for _, ab in chosen)]
+        nearest = [min(difference(guide, ab, other) for other in offered) for _, ab in candidates]
+        best = int(np.argmax(nearest))
+        if nearest[best] < LEAST_DIFFERENCE:
+            break
+        chosen.append(candidates.pop(best))
+    return [found for found, _ in chosen]
+
+
+def difference(guide: Plane, ab: Plane, other: Plane) -> float:
+    """Mean CIEDE2000 between two colourings (h, w, 2) of one L (H, W), at their own size."""
+    light = cv2.resize(guide, (ab.shape[1], ab.shape[0]), interpolation=cv2.INTER_AREA)
+    return float(ciede2000(np.dstack([light, ab]), np.dstack([light, other])).mean())
+
+
+def _other_choices(
+    colorizer: Colorizer,
+    guide: Plane,
+    settings: Settings,
+    output: Tensor,
+    likeliest: Plane,
+    hints: Sequence[Hint],
+    places: int,
+    share: float,
+) -> list[Hint]:
+    """Hints of other colours than the likeliest at the `places` least certain places away from `hints`: the best
+    of each place, then the second best of each, and so on."""
+    prior = colorizer.checkpoint.prior.to(output.device)
+    logits = rebalance_logits(output.float(), prior, max(settings.alpha, _ALPHA))
+    p = logits[0].softmax(0).permute(1, 2, 0).double().cpu().numpy()  # (h, w, 313)
+    (height, width), (rows, columns) = guide.shape, p.shape[:2]
+    taken = [(h.y / height * rows, h.x / width * columns) for h in hints]
+    by_place = []
+    for row, column in _least_certain(p, taken, places):
+        around = p[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3].mean((0, 1))
+        y, x = (row + 0.5) / rows * height, (column + 0.5) / columns * width
+        guesses = _other_guesses(around, likeliest[row, column], share)
+        by_place.append([Hint(x, y, _HINT_RADIUS * min(height, width), guess) for guess in guesses])
+    return [hint for rank in zip_longest(*by_place) for hint in rank if hint is not None]
+
+
+def _least_certain(p: Field, taken: list[tuple[float, float]], number: int) -> list[tuple[int, int]]:
+    """The (row, column) where the standard deviation of p's colours, averaged over a neighbourhood, is largest;
+    away from the places (row, column) that are taken, and from each other."""
+    bins = ab_bins().double().numpy()
+    variance = p @ (bins**2).sum(1) - ((p @ bins) ** 2).sum(-1)
+    spread = cv2.blur(np.sqrt(np.maximum(variance, 0)), (7, 7))
+    y, x = np.mgrid[: p.shape[0], : p.shape[1]]
+    found: list[tuple[int, int]] = []
+    while len(found) < number:
+        for row, column in [*taken, *found]:
+            spread[np.hypot(y - row, x - column) < _APART * min(spread.shape)] = 0
+        place = np.unravel_index(int(spread.argmax()), spread.shape)
+        if spread[place] == 0:
+            break
+        found.append((int(place[0]), int(place[1])))
+    return found
+
+
+def _other_guesses(p: npt.NDArray[np.float64], known: Plane, share: float) -> list[tuple[float, float]]:
+    """What else p (313,) holds for possible, the most probable first: the mean colours of what is near grey, and of
+    what lies in each of eight directions of hue. Left out are what is like the colour `known` (2,) or like a guess
+    before it, and what is less probable than `share` of the best one."""
+    bins = ab_bins().double().numpy()
+    chroma, hue = np.hypot(*bins.T), np.arctan2(bins[:, 1], bins[:, 0])
+    towards = np.arange(8)[:, None] * np.pi / 4
+    families = np.exp(_HUE_CONCENTRATION * (np.cos(hue - towards) - 1)) * (chroma >= _NEAR_GREY)  # (8, 313)
+    families = np.vstack([families, chroma < _NEAR_GREY]) * p
+    mass = families.sum(1)
+    colours = families @ bins / mass[:, None]
+    guesses: list[tuple[float, float]] = []
+    for k in np.argsort(-mass):
+        unlike = all(np.hypot(*(colours[k] - other)) >= _GUESS_DISTANCE for other in [known, *guesses])
+        if unlike and mass[k] >= share * mass.max():
+            guesses.append((float(colours[k, 0]), float(colours[k, 1])))
+    return guesses
