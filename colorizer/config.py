@@ -29,6 +29,7 @@ class TrainingConfig:
     size: int | None = None  # crop: 128 for skip_fusion, 224 for fusion
     freeze_early: bool = False  # of skip_fusion: leave the layers up to stride 4 as they are
     degrade: float | None = None  # share of pictures whose L is made old: 0.35 for skip_fusion, 0 for fusion
+    perceptual: float = 0.0  # weight of the perceptual loss
     rebalance: bool = False  # rebalanced cross-entropy of Zhang et al. 2016
     seed: int = 0
     validation: float = 0.05  # share of the pictures
@@ -57,6 +58,8 @@ class TrainingConfig:
             raise UserError(f"The validation share must lie between 0 and 1, not {self.validation}.")
         if not 0 <= self.degrade <= 1:
             raise UserError(f"The share of degraded pictures must lie between 0 and 1, not {self.degrade}.")
+        if self.perceptual < 0:
+            raise UserError(f"The weight of the perceptual loss must be 0 or more, not {self.perceptual}.")
         if not 0 <= self.ema < 1:
             raise UserError(f"The decay of the averaged weights must be at least 0 and below 1, not {self.ema}.")
         if self.freeze_early and not (skip and self.init):

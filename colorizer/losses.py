@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
@@ -51,3 +51,41 @@ def loss_function(output: Tensor, ab: Tensor, objective: str, weights: Tensor | 
     logits = output.movedim(1, -1).flatten(0, 2)  # (N h w, 313)
     entropy = cast(Tensor, _SoftCrossEntropy.apply(logits, indices, soft))
     return entropy.mean() if weights is None else (entropy * weights[indices[:, 0]]).mean()
+
+
+class PerceptualLoss(nn.Module):
+    """Distance of two pictures' features in a frozen classifier (Johnson, Alahi and Fei-Fei 2016, eq. 2, by cosine).
+
+    Rewards colours by which things are recognised, where a likelihood rewards the ones that are common.
+    """
+
+    STAGES = (2, 4, 6)  # maps of tf_efficientnet_lite0 at strides 8, 16 and 32
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone.requires_grad_(False).eval()
+
+    def train(self, mode: bool = True) -> PerceptualLoss:
+        """Stays in eval mode."""
+        return super().train(False)
+
+    def forward(self, painted: Tensor, true: Tensor) -> Tensor:
+        """Mean of 1 - cosine over the maps' pixels and the pooled vector, 0 to 2.
+
+        Args:
+            painted, true: (N, 3, H, W) sRGB in [0, 1].
+        """
+        with torch.no_grad():
+            wanted = self._features(true)
+        pairs = zip(self._features(painted), wanted, strict=True)
+        return torch.stack([(1 - F.cosine_similarity(a, b, dim=1)).mean() for a, b in pairs]).mean()
+
+    def _features(self, rgb: Tensor) -> list[Tensor]:
+        network = self.backbone
+        x = network.bn1(network.conv_stem((rgb * 2 - 1).contiguous(memory_format=torch.channels_last)))  # type: ignore[operator]
+        maps = []
+        for stage in network.blocks:  # type: ignore[union-attr]
+            x = stage(x)
+            maps.append(x)
+        pooled = network.bn2(network.conv_head(x)).mean((-2, -1))  # type: ignore[operator]
+        return [*(maps[k] for k in self.STAGES), pooled]

@@ -43,7 +43,8 @@ from .embeddings import EmbeddingCache
 from .errors import UserError
 from .features import load_backbone, load_extractor
 from .hints import hint_planes
-from .losses import loss_function
+from .inference import Settings
+from .losses import PerceptualLoss, loss_function
 from .networks import NetworkConfig, SkipFusionNetwork, build_network
 from .pictures import Photo, write_picture
 
@@ -188,6 +189,10 @@ class Trainer:
         self.average.load_state_dict(network.state_dict() if state is None else state["average"])
         self.average.to(self.device).to(memory_format=CHANNELS_LAST)
         network.to(memory_format=CHANNELS_LAST)
+        self.perceptual: PerceptualLoss | None = None
+        if config.perceptual:
+            judge = load_backbone("tf_efficientnet_lite0").to(memory_format=CHANNELS_LAST)
+            self.perceptual = PerceptualLoss(judge).to(self.device)
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
 
     def _initial(self, init: str) -> Checkpoint:
@@ -284,6 +289,8 @@ class Trainer:
             output = self._forward(self.network, batch, self._hints(lab[:, 1:], batch.patches))
         ab = F.interpolate(lab[:, 1:], output.shape[-2:], mode="area")
         loss = loss_function(output, ab, self.config.objective, self.bin_weights)
+        if self.perceptual is not None:
+            loss = loss + self.config.perceptual * self._perceptual(output, lab, batch.rgb)
         value = float(loss.detach())
         if not math.isfinite(value):
             raise UserError(
@@ -296,6 +303,16 @@ class Trainer:
         self.optimizer.zero_grad()
         self._average()
         return value
+
+    def _perceptual(self, output: Tensor, lab: Tensor, rgb: Tensor) -> Tensor:
+        """Of every other picture, coloured by default."""
+        settings = Settings()
+        half = slice(0, None, 2)
+        ab = predicted_ab(output[half], self.config.objective, self.prior, settings.alpha, settings.temperature)
+        ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
+        painted = lab_to_rgb_tensor(torch.cat([lab[half, :1], ab], dim=1))
+        assert self.perceptual is not None
+        return cast(Tensor, self.perceptual(painted, rgb[half].to(self.device) / 255))
 
     def _lab(self, rgb: Tensor) -> Tensor:
         return rgb_to_lab_tensor(rgb.to(self.device).float() / 255)  # (N, 3, S, S)
@@ -374,6 +391,7 @@ class Trainer:
                 "epochs": epoch + 1, "of": config.epochs, "steps": self.step, "batch_size": config.batch_size,
                 "learning_rate": config.learning_rate, "seed": config.seed, "rebalance": config.rebalance,
                 "init": config.init, "freeze_early": config.freeze_early, "degrade": config.degrade,
+                "perceptual": config.perceptual,
             },
             "validation": metrics,
         }  # fmt: skip

@@ -8,11 +8,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from colorizer import Colorizer, Settings, UserError
 from colorizer.checkpoints import BUNDLED, load_checkpoint, save_checkpoint
-from colorizer.color import lightness
+from colorizer.color import ciede2000, fit_gamut, lab_to_rgb, lightness, rgb_to_lab
+from colorizer.data import resize
 from colorizer.evaluation import colorfulness, grey_picture, mse
 from colorizer.fullsize import guided_coefficients, resize_linear
 from colorizer.inference import working_shape
@@ -86,6 +88,41 @@ def test_l_is_kept_at_full_size(colorizer: Colorizer) -> None:
     painted = colorizer(grey)
     assert painted.shape == (900, 1353, 3)
     assert np.abs(lightness(painted) - lightness(np.repeat(grey[..., None], 3, 2))).max() < 0.5
+
+
+def test_a_tint_is_taken_out_before_l_is_read(colorizer: Colorizer) -> None:
+    """Sepia, a cyanotype, yellowed paper: the colours come out as of the neutral scan."""
+    grey = np.asarray(Image.open(EXAMPLES / "black-and-white" / "grace_hopper.jpg").convert("RGB").resize((256, 300)))
+    neutral = rgb_to_lab(colorizer(grey))
+    light = lightness(grey)
+    for a, b in ((6, 22), (-6, -25), (0, 12)):
+        strength = np.sin(np.pi * np.clip(light, 5, 95) / 100)
+        lab = torch.from_numpy(np.stack([light, a * strength, b * strength]).astype(np.float32))
+        tinted = lab_to_rgb(fit_gamut(lab).permute(1, 2, 0).numpy(), np.uint8)
+        assert colorfulness(tinted) > 8
+        assert ciede2000(rgb_to_lab(colorizer(tinted)), neutral).mean() < 1
+
+
+def test_the_same_colours_at_every_size(colorizer: Colorizer) -> None:
+    picture = Image.open(EXAMPLES / "black-and-white" / "coffee.jpg").convert("L")
+    labs = []
+    for short in (256, 512, 1024):
+        size = (round(short * picture.width / picture.height), short)
+        painted = colorizer(np.asarray(picture.resize(size, Image.Resampling.LANCZOS)))
+        labs.append(rgb_to_lab(resize(painted, 384, 256)))
+    for one, other in itertools.combinations(labs, 2):
+        assert ciede2000(one, other).mean() < 4
+
+
+def test_the_working_size_changes_detail_but_not_hue(colorizer: Colorizer) -> None:
+    picture = np.asarray(Image.open(EXAMPLES / "black-and-white" / "coffee.jpg").convert("L"))
+    ab = []
+    for size in (160, 192, 256):
+        lab = rgb_to_lab(colorizer(picture, Settings(working_size=size)))
+        ab.append(cv2.resize(lab[..., 1:], (6, 4), interpolation=cv2.INTER_AREA).reshape(-1, 2))
+    for one, other in itertools.combinations(ab, 2):
+        agreement = (one * other).sum() / (np.linalg.norm(one) * np.linalg.norm(other))
+        assert agreement > np.cos(np.deg2rad(25))
 
 
 def test_strips_join_without_a_seam(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from colorizer.perception import Judge, frechet_distance, true_label
 from colorizer.pictures import read_picture
 
-from .conftest import EXAMPLES, ROOT
+from .conftest import EXAMPLES
 
 
 def test_frechet_distance_of_known_gaussians() -> None:
@@ -52,21 +47,3 @@ def test_the_judge_knows_what_is_in_a_picture() -> None:
     assert features.shape == (1280,)
     assert features.min() >= 0
     assert judge(np.zeros((3, 900, 3), np.uint8))[1].shape == (1280,)
-
-
-@pytest.mark.slow
-def test_the_quality_table(tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "benchmarks" / "quality.py")]
-    done = subprocess.run(
-        [*command, str(EXAMPLES / "color"), "--json", str(tmp_path / "table.json")],
-        capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    table = json.loads((tmp_path / "table.json").read_text())
-    assert table["grey"]["share"] == 0
-    assert table["true colours"]["frechet"] == pytest.approx(0, abs=1e-6)
-    assert table["20 hints"]["mse_ab"] < table["5 hints"]["mse_ab"] < table["default"]["mse_ab"]
-    assert table["cautious"]["colorfulness"] < table["default"]["colorfulness"] < table["vivid"]["colorfulness"]
-    wrong = subprocess.run([*command, str(tmp_path / "none")], capture_output=True, text=True, timeout=100)
-    assert wrong.returncode == 2
-    assert "Traceback" not in wrong.stderr

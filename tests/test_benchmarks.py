@@ -1,0 +1,55 @@
+"""The measuring programs, run on the examples as a user runs them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from .conftest import EXAMPLES, ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def _benchmark(name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "benchmarks" / name), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
+
+
+def test_the_quality_table(tmp_path: Path) -> None:
+    done = _benchmark("quality.py", EXAMPLES / "color", "--json", tmp_path / "table.json")
+    assert done.returncode == 0, done.stderr
+    table = json.loads((tmp_path / "table.json").read_text())
+    assert table["grey"]["share"] == 0
+    assert table["true colours"]["frechet"] == pytest.approx(0, abs=1e-6)
+    assert table["20 hints"]["mse_ab"] < table["5 hints"]["mse_ab"] < table["default"]["mse_ab"]
+    assert table["cautious"]["colorfulness"] < table["default"]["colorfulness"] < table["vivid"]["colorfulness"]
+    assert f"| {'20 hints'} |" in done.stdout
+
+
+def test_the_contact_sheet_shows_every_photograph(tmp_path: Path) -> None:
+    done = _benchmark("contact_sheet.py", EXAMPLES / "black-and-white", "-o", tmp_path / "sheet.png", "--width", 10)
+    assert done.returncode == 0, done.stderr
+    assert Image.open(tmp_path / "sheet.png").height == 5 * 326
+
+
+def test_the_stability_tables() -> None:
+    done = _benchmark("stability.py", EXAMPLES / "black-and-white", "--limit", 2)
+    assert done.returncode == 0, done.stderr
+    by_size, by_working_size = (float(x) for x in re.findall(r"all pairs +: +([\d.]+)", done.stdout))
+    assert 0 < by_size < 4
+    assert 0 < by_working_size
+
+
+@pytest.mark.parametrize("name", ["quality.py", "contact_sheet.py", "stability.py"])
+def test_a_folder_that_is_not_there_is_one_sentence(name: str, tmp_path: Path) -> None:
+    more = ["-o", tmp_path / "x.png"] if name == "contact_sheet.py" else []
+    done = _benchmark(name, tmp_path / "none", *more)
+    assert done.returncode == 2
+    assert done.stderr.startswith(name)
+    assert "Traceback" not in done.stderr
