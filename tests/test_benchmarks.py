@@ -43,7 +43,7 @@ def test_the_stability_tables() -> None:
     assert done.returncode == 0, done.stderr
     by_size, by_working_size = (float(x) for x in re.findall(r"all pairs +: +([\d.]+)", done.stdout))
     assert 0 < by_size < 4
-    assert 0 < by_working_size
+    assert by_working_size > 0
 
 
 @pytest.mark.parametrize("name", ["quality.py", "contact_sheet.py", "stability.py"])
