@@ -47,8 +47,8 @@ class Settings:
             checkpoint, `Colorizer.working_size`.
     """
 
-    alpha: float = 0.15
-    temperature: float = 0.6
+    alpha: float = 0.19
+    temperature: float = 0.5
     working_size: int | None = None
 
     def __post_init__(self) -> None:
