@@ -27,7 +27,7 @@ from colorizer.cli import add_colorizer_options, colorizer_from, settings_from
 from colorizer.color import Array, rgb_to_lab
 from colorizer.data import resize
 from colorizer.errors import UserError
-from colorizer.evaluation import METRICS, TestSet, grey_picture, measure
+from colorizer.evaluation import METRICS, TestSet, grey_picture, measure, mse
 from colorizer.files import write_text
 from colorizer.hints import Hint
 from colorizer.inference import Settings
@@ -132,7 +132,7 @@ def main() -> int:
                 others = [p.rgb for p, _ in colorizer.alternative_photos(Photo(true), arguments.alternatives, default)]
                 for k, other in enumerate(others):
                     alternatives[k].add(other, true, label, judge)
-                best.add(min([painted.rgb, *others], key=lambda p: measure(p, true)["mse_rgb"]), true, label, judge)
+                best.add(min([painted.rgb, *others], key=lambda p: mse(p, true)), true, label, judge)
     rows = [grey, *painted_rows, *(r for r in [*alternatives, best] if len(r.figures) > 1), true_row]
     table = {row.name: row.summary(true_row) for row in rows}
     print(f"{len(photos.names)} photographs, {len(true_row.right)} with a class\n")

@@ -39,7 +39,7 @@ Field = npt.NDArray[np.float64]
 
 def plan_alternatives(
     colorizer: Colorizer, guide: Plane, n: int, settings: Settings, hints: Sequence[Hint] = ()
-) -> list[list[Hint]]:
+) -> list[tuple[list[Hint], Plane]]:
     """Hints that lead to other plausible colourings than the likeliest.
 
     Args:
@@ -49,8 +49,8 @@ def plan_alternatives(
         settings: how to colour.
         hints: the user's own, in the guide's pixels; they hold in every alternative.
     Returns:
-        for each alternative its hints, the user's first, in the guide's pixels; every two of them, and each and the
-        likeliest colouring, differ by a mean CIEDE2000 of at least `LEAST_DIFFERENCE`.
+        for each alternative its hints, the user's first, in the guide's pixels, and its ab (h, w, 2); every two of
+        them, and each and the likeliest colouring, differ by a mean CIEDE2000 of at least `LEAST_DIFFERENCE`.
     """
     if colorizer.checkpoint.config.objective != "classification" or not colorizer.checkpoint.network.uses_hints:
         raise UserError("Alternatives need a skip_fusion classification network: only that one knows other guesses.")
@@ -72,7 +72,7 @@ def plan_alternatives(
         if nearest[best] < LEAST_DIFFERENCE:
             break
         chosen.append(candidates.pop(best))
-    return [found for found, _ in chosen]
+    return chosen
 
 
 def difference(guide: Plane, ab: Plane, other: Plane) -> float:

@@ -174,10 +174,7 @@ class Colorizer:
         """`alternatives` of a decoded photo; with each the hints, in the photo's pixels, that lead to it."""
         settings, guide = settings or Settings(), guide_of(photo)
         plans = plan_alternatives(self, guide, n, settings, _scaled(hints, photo.rgb.shape, guide.shape))
-        return [
-            (paint(photo, guide, self.predict(guide, settings, plan)), _scaled(plan, guide.shape, photo.rgb.shape))
-            for plan in plans
-        ]
+        return [(paint(photo, guide, ab), _scaled(found, guide.shape, photo.rgb.shape)) for found, ab in plans]
 
     def working_size(self, settings: Settings) -> int:
         """Short side of the network's copy in pixels.

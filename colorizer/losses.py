@@ -10,6 +10,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from .color import normalise_ab, soft_encode
+from .networks import encoder_maps
 
 
 class _SoftCrossEntropy(torch.autograd.Function):
@@ -81,11 +82,6 @@ class PerceptualLoss(nn.Module):
         return torch.stack([(1 - F.cosine_similarity(a, b, dim=1)).mean() for a, b in pairs]).mean()
 
     def _features(self, rgb: Tensor) -> list[Tensor]:
-        network = self.backbone
-        x = network.bn1(network.conv_stem((rgb * 2 - 1).contiguous(memory_format=torch.channels_last)))  # type: ignore[operator]
-        maps = []
-        for stage in network.blocks:  # type: ignore[union-attr]
-            x = stage(x)
-            maps.append(x)
-        pooled = network.bn2(network.conv_head(x)).mean((-2, -1))  # type: ignore[operator]
+        seen = (rgb * 2 - 1).contiguous(memory_format=torch.channels_last)
+        maps, pooled = encoder_maps(self.backbone, self.backbone.conv_stem(seen))  # type: ignore[operator]
         return [*(maps[k] for k in self.STAGES), pooled]

@@ -113,6 +113,23 @@ class FusionNetwork(nn.Module):
         return cast(Tensor, self.decoder(fused))
 
 
+def encoder_maps(encoder: nn.Module, stem: Tensor) -> tuple[list[Tensor], Tensor]:
+    """What tf_efficientnet_lite0 makes of a picture.
+
+    Args:
+        encoder: the classifier.
+        stem: (N, 32, H/2, W/2), of its `conv_stem`.
+    Returns:
+        the maps of its seven stages, and the pooled top vector (N, 1280).
+    """
+    x = encoder.bn1(stem)  # type: ignore[operator]
+    maps = []
+    for stage in encoder.blocks:  # type: ignore[union-attr]
+        x = stage(x)
+        maps.append(x)
+    return maps, encoder.bn2(encoder.conv_head(x)).mean((-2, -1))  # type: ignore[operator]
+
+
 def _full_precision_on_cpu(device: torch.device) -> torch.autocast:
     """Depthwise convolutions lose on CPUs in bf16, dense ones gain: measured 39, 38 and 51 pictures a second
     with all in float32, all in bf16, and all but the encoder in bf16."""
@@ -201,13 +218,7 @@ class SkipFusionNetwork(nn.Module):
         x = encoder.conv_stem(lightness.expand(-1, 3, -1, -1))  # type: ignore[operator]
         if hints is not None:
             x = x + self.hint_stem(F.pad(hints, (0, 1, 0, 1)))  # padded as the stem itself pads an even size
-        x = encoder.bn1(x)  # type: ignore[operator]
-        maps = []
-        for stage in encoder.blocks:  # type: ignore[union-attr]
-            x = stage(x)
-            maps.append(x)
-        _, quarter, eighth, _, sixteenth, _, top = maps
-        pooled = encoder.bn2(encoder.conv_head(top)).mean((-2, -1))  # type: ignore[operator]
+        (_, quarter, eighth, _, sixteenth, _, top), pooled = encoder_maps(encoder, x)
         return [sixteenth, eighth, quarter], top, pooled
 
 

@@ -154,9 +154,11 @@ def _deep_colour(image: Image.Image, source: str | os.PathLike[str] | bytes | No
         return None
     if image.format == "TIFF" and 16 not in image.tag_v2.get(_BITS_PER_SAMPLE, ()):  # type: ignore[attr-defined]
         return None
-    data = source if isinstance(source, bytes) else Path(source).read_bytes()
-    if image.format == "PNG" and data[24] != 16:  # bit depth in the IHDR chunk
-        return None
+    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+        head = file.read(25)
+        if image.format == "PNG" and head[24] != 16:  # bit depth in the IHDR chunk
+            return None
+        data = head + file.read()
     pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
         return None  # of a kind that OpenCV doesn't know: Pillow's 8 bits are better than nothing

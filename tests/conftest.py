@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from colorizer import Colorizer
+
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 EXAMPLES = ROOT / "examples"
@@ -50,6 +52,12 @@ def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path.parent.mkdir(exist_ok=True)
         draw_photo(k).save(path)
     return folder
+
+
+@pytest.fixture(scope="session")
+def colorizer() -> Colorizer:
+    """The bundled network."""
+    return Colorizer.from_pretrained(device="cpu")
 
 
 @pytest.fixture(scope="session")

@@ -22,11 +22,6 @@ from .conftest import EXAMPLES
 COFFEE = EXAMPLES / "black-and-white" / "coffee.jpg"
 
 
-@pytest.fixture(scope="module")
-def colorizer() -> Colorizer:
-    return Colorizer.from_pretrained(device="cpu")
-
-
 def test_patches_follow_the_published_law() -> None:
     drawn = [draw_patches(np.random.default_rng(k), 128, 96) for k in range(4000)]
     some = [d for d in drawn if d]

@@ -23,11 +23,6 @@ from colorizer.pictures import read_picture
 from .conftest import EXAMPLES, draw_photo
 
 
-@pytest.fixture(scope="module")
-def colorizer() -> Colorizer:
-    return Colorizer.from_pretrained(device="cpu")
-
-
 def test_the_bundled_checkpoint_is_small_and_self_contained() -> None:
     assert BUNDLED.stat().st_size < 25e6
     checkpoint = load_checkpoint()
