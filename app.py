@@ -7,11 +7,22 @@ GRADIO_SERVER_NAME=0.0.0.0 python app.py # for other computers too; GRADIO_SERVE
 from __future__ import annotations
 
 import gradio as gr
+import numpy as np
 
 from colorizer.ui import colorize, evaluate, train
-from colorizer.ui.common import CSS, colorizer_for, theme
+from colorizer.ui.common import CSS, colorizer_for, computing, theme
 
 MAX_UPLOAD = "200mb"
+# A picture that is pasted anywhere on the page goes where one would be dropped.
+PASTE = """() => document.addEventListener("paste", (event) => {
+    const pictures = [...event.clipboardData.files].filter((file) => file.type.startsWith("image/"));
+    const drop = document.querySelector("#drop input[type=file]");
+    if (!pictures.length || !drop) return;
+    const transfer = new DataTransfer();
+    transfer.items.add(pictures[0]);
+    drop.files = transfer.files;
+    drop.dispatchEvent(new Event("change", { bubbles: true }));
+})"""
 
 
 def build() -> gr.Blocks:
@@ -25,12 +36,13 @@ def build() -> gr.Blocks:
                 train.build()
             with gr.Tab("Evaluate"):
                 evaluate.build()
+        page.load(None, js=PASTE, api_visibility="private")
     return page.queue(max_size=32, default_concurrency_limit=4)
 
 
 def main() -> None:
     """Serve the page; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT are honoured by Gradio itself."""
-    colorizer_for(None)  # the first photo should not wait for it
+    computing(colorizer_for(None))(np.full((256, 256), 128, np.uint8))  # the first photo should not wait for it
     build().launch(theme=theme(), css=CSS, max_file_size=MAX_UPLOAD, footer_links=["api", "settings"])
 
 

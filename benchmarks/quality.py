@@ -30,12 +30,12 @@ from colorizer.errors import UserError
 from colorizer.evaluation import METRICS, TestSet, grey_picture, measure, mse
 from colorizer.files import write_text
 from colorizer.hints import Hint
-from colorizer.inference import Settings
 from colorizer.perception import Features, Judge, frechet_distance, true_label
 from colorizer.pictures import Photo, eight_bit, read_picture
+from colorizer.settings import ALPHA, Settings
 
 NUMBERS = (1, 2, 5, 10, 20)
-CAUTIOUS, VIVID = Settings(alpha=0, temperature=0.5), Settings(alpha=0.55, temperature=0.6)
+CAUTIOUS, VIVID = Settings(vividness=0), Settings(vividness=0.55 / ALPHA, temperature=0.6)
 COLUMNS = {  # figure -> (title, decimals)
     "psnr": ("PSNR dB", 2),
     "mse_rgb": ("MSE of RGB", 0),

@@ -5,7 +5,8 @@ Colorizer.from_pretrained()("old.jpg").save("new.png")
 """
 
 from .errors import UserError
-from .inference import Colorizer, Settings
+from .inference import Colorizer
+from .settings import Settings
 
 __all__ = ["Colorizer", "Settings", "UserError"]
 __version__ = "0.1.0"

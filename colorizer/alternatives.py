@@ -17,12 +17,12 @@ import numpy.typing as npt
 from torch import Tensor
 
 from .color import ab_bins, ciede2000, rebalance_logits
-from .errors import UserError
 from .hints import Hint
 
 if TYPE_CHECKING:
     from .fullsize import Plane
-    from .inference import Colorizer, Settings
+    from .prepared import PreparedPhoto
+    from .settings import Settings
 
 _PLACES = 3  # least certain places that are looked at, and hints an alternative is made of, at most
 _APART = 0.25  # of the short side: between those places
@@ -38,13 +38,12 @@ Field = npt.NDArray[np.float64]
 
 
 def plan_alternatives(
-    colorizer: Colorizer, guide: Plane, n: int, settings: Settings, hints: Sequence[Hint] = ()
+    photo: PreparedPhoto, n: int, settings: Settings, hints: Sequence[Hint] = ()
 ) -> list[tuple[list[Hint], Plane]]:
     """Hints that lead to other plausible colourings than the likeliest.
 
     Args:
-        colorizer: with a classification network that takes hints.
-        guide: (H, W) L in [0, 100].
+        photo: prepared by a classification network that takes hints.
         n: how many, at most; there are fewer if the network sees no other way to colour the photo.
         settings: how to colour.
         hints: the user's own, in the guide's pixels; they hold in every alternative.
@@ -52,22 +51,21 @@ def plan_alternatives(
         for each alternative its hints, the user's first, in the guide's pixels, and its ab (h, w, 2); every two of
         them, and each and the likeliest colouring, differ by a mean CIEDE2000 of at least `LEAST_DIFFERENCE`.
     """
-    if colorizer.checkpoint.config.objective != "classification" or not colorizer.checkpoint.network.uses_hints:
-        raise UserError("Alternatives need a skip_fusion classification network: only that one knows other guesses.")
-    base = colorizer.output(guide, settings, hints)
-    likeliest = colorizer.colors(base, settings)
+    photo.colorizer.check(alternatives=True)
+    base = photo.output(settings, hints)
+    likeliest = photo.colors(base, settings)
     candidates = []
-    for first in _other_choices(colorizer, guide, settings, base, likeliest, hints, _PLACES, _PLAUSIBLE)[: 2 * n]:
+    for first in _other_choices(photo, settings, base, likeliest, hints, _PLACES, _PLAUSIBLE)[: 2 * n]:
         found = [*hints, first]
         for _ in range(_PLACES - 1):
-            output = colorizer.output(guide, settings, found)
-            following = _other_choices(colorizer, guide, settings, output, likeliest, found, 1, _LIKELY)
+            output = photo.output(settings, found)
+            following = _other_choices(photo, settings, output, likeliest, found, 1, _LIKELY)
             found += following[:1]
-        candidates.append((found, colorizer.predict(guide, settings, found)))
+        candidates.append((found, photo.ab(settings, found)))
     chosen: list[tuple[list[Hint], Plane]] = []
     while candidates and len(chosen) < n:
         offered = [likeliest, *(ab for _, ab in chosen)]
-        nearest = [min(difference(guide, ab, other) for other in offered) for _, ab in candidates]
+        nearest = [min(difference(photo.guide, ab, other) for other in offered) for _, ab in candidates]
         best = int(np.argmax(nearest))
         if nearest[best] < LEAST_DIFFERENCE:
             break
@@ -82,8 +80,7 @@ def difference(guide: Plane, ab: Plane, other: Plane) -> float:
 
 
 def _other_choices(
-    colorizer: Colorizer,
-    guide: Plane,
+    photo: PreparedPhoto,
     settings: Settings,
     output: Tensor,
     likeliest: Plane,
@@ -93,10 +90,10 @@ def _other_choices(
 ) -> list[Hint]:
     """Hints of other colours than the likeliest at the `places` least certain places away from `hints`: the best
     of each place, then the second best of each, and so on."""
-    prior = colorizer.checkpoint.prior.to(output.device)
+    prior = photo.colorizer.checkpoint.prior.to(output.device)
     logits = rebalance_logits(output.float(), prior, max(settings.alpha, _ALPHA))
     p = logits[0].softmax(0).permute(1, 2, 0).double().cpu().numpy()  # (h, w, 313)
-    (height, width), (rows, columns) = guide.shape, p.shape[:2]
+    (height, width), (rows, columns) = photo.guide.shape, p.shape[:2]
     taken = [(h.y / height * rows, h.x / width * columns) for h in hints]
     by_place = []
     for row, column in _least_certain(p, taken, places):

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
 
+from .data import ZipSource
 from .errors import UserError
-from .inference import Colorizer, Settings, colorize_file
-from .pictures import find_pictures
+from .hints import Hint
+from .inference import Colorizer
+from .pictures import Output, Photo, find_pictures, read_picture, write_picture
+from .settings import Settings
 
 
 @dataclass(frozen=True)
 class Job:
-    """A picture and where its coloured copy goes; the suffix may still change with what the picture holds."""
+    """A picture and where its coloured copy goes; the suffix may still change with what the picture holds.
+
+    Attributes:
+        source: the picture; or its path within the zip file.
+        target: the file for the result.
+        archive: the zip file, if it is in one.
+    """
 
     source: Path
     target: Path
+    archive: ZipSource | None = None
+
+    def read(self) -> Photo:
+        """The decoded picture."""
+        if self.archive is None:
+            return read_picture(self.source)
+        return read_picture(self.archive.read(self.source.as_posix()), self.source.name)
 
     def done(self) -> Path | None:
         """The finished copy, if there is one."""
@@ -24,17 +42,32 @@ class Job:
         return next((path for path in candidates if path.is_file()), None)
 
 
-@dataclass
-class Outcome:
-    """What became of a batch."""
+@dataclass(frozen=True)
+class Result:
+    """What became of a picture.
 
-    written: list[Path] = field(default_factory=list)
-    skipped: list[Path] = field(default_factory=list)
-    failed: list[tuple[Path, str]] = field(default_factory=list)
+    Attributes:
+        job: of `plan`.
+        written: the coloured file, and its alternatives after it; one file if it was there already; none on failure.
+        skipped: it was there already.
+        problem: why it failed, if it did.
+        notes: what there is to know, such as frames left behind.
+    """
+
+    job: Job
+    written: tuple[Path, ...] = ()
+    skipped: bool = False
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
-    """One job for each picture in files and folders, at any depth; names and subfolders are kept.
+def plan(inputs: Iterable[Path], output: Path, format: str | None = None) -> list[Job]:
+    """One job for each picture in files, folders and zip files, at any depth; names and subfolders are kept.
+
+    Args:
+        inputs: files, folders, zip files.
+        output: the folder for the results.
+        format: their suffix without the dot; None for each picture's own.
 
     Two pictures that would get the same name (from two folders, or a.bmp and a.png) get a number.
 
@@ -44,6 +77,7 @@ def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
     jobs: list[Job] = []
     taken: set[Path] = set()
     for given in inputs:
+        archive = None
         if given.is_dir():
             within_output = output.resolve()
             if given.resolve() == within_output:
@@ -51,49 +85,102 @@ def plan(inputs: Iterable[Path], output: Path) -> list[Job]:
             found = [p for p in find_pictures(given) if within_output not in p.resolve().parents]
             if not found:
                 raise UserError(f"There are no pictures in {given}.")
-            pairs = [(p, output / p.relative_to(given)) for p in found]
+            pairs = [(p, p.relative_to(given)) for p in found]
+        elif given.is_file() and given.suffix.lower() == ".zip":
+            archive = ZipSource(given)
+            if not archive.names:
+                raise UserError(f"There are no pictures in {given}.")
+            pairs = [(Path(name), safe_path(name)) for name in archive.names]
         elif given.is_file():
-            pairs = [(given, output / given.name)]
+            pairs = [(given, Path(given.name))]
         else:
             raise UserError(f"There is no file or folder {given}.")
-        for source, target in pairs:
+        for source, relative in pairs:
+            target = output / relative
+            target = target if format is None else target.with_suffix(f".{format}")
             number, named = 1, target
             while named.with_suffix("") in taken:
                 number += 1
                 named = target.with_stem(f"{target.stem}-{number}")
             taken.add(named.with_suffix(""))
-            if named.resolve() == source.resolve():
+            if archive is None and named.resolve() == source.resolve():
                 raise UserError(f"{source} would be written over. Choose another folder with -o.")
-            jobs.append(Job(source, named))
+            jobs.append(Job(source, named, archive))
     return jobs
+
+
+def safe_path(name: str) -> Path:
+    """A zip entry's name as a path that stays below the folder it is put in."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return Path(*(part.replace(":", "_") for part in parts))
 
 
 def run(
     colorizer: Colorizer,
     jobs: Sequence[Job],
     settings: Settings | None = None,
+    hints: Mapping[str, Sequence[Hint]] | None = None,
+    output: Output | None = None,
+    alternatives: int = 0,
     overwrite: bool = False,
-    progress: Callable[[Job], None] | None = None,
-) -> Outcome:
-    """Colour all; a picture that can't be read is noted, and the rest goes on.
+    workers: int = 1,
+    stop: threading.Event | None = None,
+) -> Iterator[Result]:
+    """Colour all; a picture that can't be read is one result among the others, and the rest goes on.
 
     Args:
         colorizer: the network.
         jobs: of `plan`.
         settings: how to colour.
+        hints: known colours, by the picture's file name.
+        output: how the results are written.
+        alternatives: other colourings to write, too, at most, as NAME-other1, NAME-other2, ...
         overwrite: colour again what is already there.
-        progress: called after each.
+        workers: pictures in work at the same time.
+        stop: when set, no further picture is begun.
+    Yields:
+        the results as they finish.
     """
-    outcome = Outcome()
-    for job in jobs:
+
+    def work(job: Job) -> Result | None:
+        if stop is not None and stop.is_set():
+            return None
         done = None if overwrite else job.done()
         if done is not None:
-            outcome.skipped.append(done)
-        else:
-            try:
-                outcome.written.append(colorize_file(colorizer, job.source, job.target, settings))
-            except (UserError, OSError, MemoryError) as error:
-                outcome.failed.append((job.source, str(error) or type(error).__name__))
-        if progress:
-            progress(job)
-    return outcome
+            return Result(job, (done,), skipped=True)
+        known = (hints or {}).get(job.source.name, ())
+        try:
+            return colorize_file(colorizer, job, settings, known, output or Output(), alternatives)
+        except (UserError, OSError, MemoryError) as error:
+            reason = "There is not enough memory for it." if isinstance(error, MemoryError) else str(error)
+            return Result(job, problem=reason or type(error).__name__)
+
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                if (result := future.result()) is not None:
+                    yield result
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def colorize_file(
+    colorizer: Colorizer,
+    job: Job,
+    settings: Settings | None = None,
+    hints: Sequence[Hint] = (),
+    output: Output | None = None,
+    alternatives: int = 0,
+) -> Result:
+    """Colour a file into another, whole or not at all; the arguments are those of `run`."""
+    output = output or Output()
+    photo = job.read()
+    prepared = colorizer.prepare(photo)
+    target = job.target.with_suffix(output.suffix(photo, job.target.suffix))
+    written = [target]
+    for k, (other, _) in enumerate(prepared.alternatives(alternatives, settings, hints) if alternatives else (), 1):
+        written.append(target.with_stem(f"{target.stem}-other{k}"))
+        write_picture(other, written[-1], output)
+    write_picture(prepared.colorize(settings, hints, in_place=True), target, output)  # last: it says that all is done
+    return Result(job, tuple(written), notes=photo.metadata.notes)

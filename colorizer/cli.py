@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .inference import Colorizer, Settings
+    from .inference import Colorizer
+    from .settings import Settings
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
@@ -17,8 +19,12 @@ def add_colorizer_options(parser: argparse.ArgumentParser) -> None:
         "--checkpoint", metavar="PATH", help="a .safetensors file or a run's folder (default: the bundled one)"
     )
     parser.add_argument("--features-weights", metavar="FILE", help="pretrained weights of the feature extractor")
-    parser.add_argument("--alpha", type=float, help="0 cautious, 1 very vivid")
-    parser.add_argument("--temperature", type=float, help="lower is more decided")
+    parser.add_argument(
+        "--vividness", type=float, help="0 cautious, 1 as usual (default), 3 vivid: the chance of rarer colours"
+    )
+    parser.add_argument("--temperature", type=float, help="lower is more decided (default: 0.5)")
+    parser.add_argument("--saturation", type=float, help="chroma times this (default: 1)")
+    parser.add_argument("--strength", type=float, help="0 grey .. 1 full colour (default)")
     parser.add_argument(
         "--working-size", type=int, help="short side of the copy that the network sees (default: 1.5 training crops)"
     )
@@ -27,10 +33,10 @@ def add_colorizer_options(parser: argparse.ArgumentParser) -> None:
 
 def settings_from(arguments: argparse.Namespace) -> Settings:
     """The settings given; the defaults of `Settings` for the others."""
-    from .inference import Settings
+    from .settings import Settings
 
-    given = {k: getattr(arguments, k) for k in ("alpha", "temperature", "working_size")}
-    return Settings(**{k: v for k, v in given.items() if v is not None})
+    given = {field.name: getattr(arguments, field.name) for field in fields(Settings)}
+    return Settings(**{name: value for name, value in given.items() if value is not None})
 
 
 def colorizer_from(arguments: argparse.Namespace) -> Colorizer:

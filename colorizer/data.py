@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -30,7 +31,7 @@ from .degradation import degrade
 from .errors import UserError
 from .files import write_text
 from .hints import MOST_PATCHES, Patch, draw_patches, draw_patches_within
-from .pictures import EXTENSIONS, find_pictures, thumbnail_rgb
+from .pictures import EXTENSIONS, MAX_BYTES, find_pictures, thumbnail_rgb
 from .recoloring import recolor
 
 if TYPE_CHECKING:
@@ -113,9 +114,14 @@ class ZipSource:
         # One handle a process: a handle shared with a forked worker would share its file position. Its own
         # lock makes reading from several threads safe.
         pid = os.getpid()
-        if pid not in self._open:
-            self._open[pid] = zipfile.ZipFile(self.path)
-        return self._open[pid].read(name)
+        try:
+            if pid not in self._open:
+                self._open[pid] = zipfile.ZipFile(self.path)
+            if self._open[pid].getinfo(name).file_size > MAX_BYTES:
+                raise UserError(f"{name} in {self.path.name} is too large. Take it out of the zip, or make it smaller.")
+            return self._open[pid].read(name)
+        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError) as error:
+            raise UserError(f"{name} in {self.path.name} can't be read: it is broken or encrypted.") from error
 
     def stamp(self, name: str) -> str:
         return self._stamps[name]
@@ -235,7 +241,7 @@ def _examine(source: PictureSource, name: str) -> tuple[str, str]:
     try:
         data = source.read(name)
         key = hashlib.sha1(data, usedforsecurity=False).hexdigest()
-    except (OSError, zipfile.BadZipFile, RuntimeError):
+    except (OSError, UserError):
         return name, "broken"
     try:
         rgb = thumbnail_rgb(data, _SCAN_SIDE)

@@ -7,7 +7,7 @@ that of the grey picture (ab = 0), because error metrics reward dullness.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import cv2
@@ -17,8 +17,9 @@ import torch
 from .color import Array, ciede2000, lab_to_rgb, lightness, rgb_to_lab
 from .data import PictureSource, open_source, scan_pictures
 from .errors import UserError
-from .inference import Colorizer, Settings
+from .inference import Colorizer
 from .pictures import Photo, eight_bit, read_picture
+from .settings import Settings
 
 PSNR_CEILING = 100.0  # dB, of identical pictures, whose PSNR would be infinite
 _AUC_RANGE = 150
@@ -219,8 +220,7 @@ def describe(colorizer: Colorizer, settings: Settings) -> dict[str, Any]:
         "network": config.network,
         "objective": config.objective,
         "features": config.features,
-        "alpha": settings.alpha,
-        "temperature": settings.temperature,
+        **asdict(settings),
         "working_size": colorizer.working_size(settings),
         "torch": torch.__version__,
     }

@@ -32,18 +32,25 @@ def guide_of(photo: Photo) -> Plane:
     return lightness(resize(photo.rgb, max(round(width * scale), 1), max(round(height * scale), 1)))
 
 
-def paint(photo: Photo, guide: Plane, ab: Plane) -> Photo:
+def paint(
+    photo: Photo, guide: Plane, ab: Plane, saturation: float = 1, strength: float = 1, in_place: bool = False
+) -> Photo:
     """The photo in colour.
 
     Args:
         photo: of any size.
-        guide: (H, W), `guide_of` it.
+        guide: (H, W), `guide_of` it, or of the same picture at another size.
         ab: (h, w, 2) in Lab units, of any smaller size: it is brought to the photo's along the edges of its L.
+        saturation: ab is multiplied by it before it is fitted into sRGB.
+        strength: ab is multiplied by it afterwards; 0 is grey, 1 changes nothing.
+        in_place: write over the photo's pixels.
     """
     height, width = guide.shape
     radius = max(round(min(guide.shape) / min(ab.shape[:2])), 1)  # about one of the prediction's pixels
     coefficients = guided_coefficients(guide, resize_linear(ab, width, height), radius, _GUIDE_EPSILON)
-    return replace(photo, rgb=_paint(photo.rgb, coefficients))
+    painted = photo.rgb if in_place else np.empty_like(photo.rgb)
+    _paint(photo.rgb, coefficients * np.float32(saturation), strength, painted)
+    return replace(photo, rgb=painted)
 
 
 def resize_linear(planes: Plane, width: int, height: int) -> Plane:
@@ -79,20 +86,26 @@ def guided_coefficients(guide: Plane, ab: Plane, radius: int, epsilon: float) ->
     return mean(np.dstack([slope / 100, offset]).astype(np.float32))
 
 
-def _paint(rgb: Array, coefficients: Plane) -> Array:
-    """Colour at full size, a strip of rows at a time, so that memory hardly grows with the photo."""
+def _paint(rgb: Array, coefficients: Plane, strength: float, painted: Array) -> None:
+    """Colour at full size, a strip of rows at a time, so that memory hardly grows with the photo.
+
+    Args:
+        rgb: HWC.
+        coefficients: of `guided_coefficients`, at the guide's size.
+        strength: of `paint`.
+        painted: the result's place, as rgb; may be rgb itself.
+    """
     height, width = rgb.shape[:2]
-    painted = np.empty_like(rgb)
     rows = max(_STRIP_PIXELS // width, 1)
     for top in range(0, height, rows):
         strip = rgb[top : top + rows]
         slope_offset = _rows_at(coefficients, top, len(strip), height, width)  # (rows, W, 4)
         light = lightness(strip)
         ab = slope_offset[..., :2] * light[..., None] + slope_offset[..., 2:]
-        lab = torch.from_numpy(np.concatenate([light[None], ab.transpose(2, 0, 1)]))
-        unit = lab_to_rgb_tensor(fit_gamut(lab)).permute(1, 2, 0).numpy()
+        lab = fit_gamut(torch.from_numpy(np.concatenate([light[None], ab.transpose(2, 0, 1)])))
+        lab[1:] *= strength
+        unit = lab_to_rgb_tensor(lab).permute(1, 2, 0).numpy()
         painted[top : top + rows] = from_unit(unit, rgb.dtype)
-    return painted
 
 
 def _rows_at(planes: Plane, top: int, rows: int, height: int, width: int) -> Plane:

@@ -9,8 +9,10 @@ A user's hint is a disc of one colour on the photo.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -18,13 +20,15 @@ import torch
 from PIL import ImageColor
 from torch import Tensor
 
-from .color import normalise_ab, rgb_to_lab
+from .color import lab_to_rgb, normalise_ab, rgb_to_lab
 from .errors import UserError
 
 NO_HINTS = 0.5  # share of pictures without any
 MEAN_NUMBER = 8  # of the geometric law, where there are some
 LARGEST_PATCH = 9
 MOST_PATCHES = 64  # in one picture
+_MOST_OF_A_STROKE = 2000  # discs
+_SHOWN_AT = 55.0  # L of a hint's colour where it is shown as RGB
 
 Patch = tuple[int, int, int]  # top, left, side
 
@@ -103,14 +107,103 @@ def parse_hint(given: Hint | HintTuple) -> Hint:
         return given
     try:
         x, y, radius, color = given
-        x, y, radius = float(x), float(y), float(radius)
-        rgb = np.array([[ImageColor.getrgb(color)[:3]]], np.uint8)
+        return _checked(Hint(float(x), float(y), float(radius), _ab_of(color)))
     except (TypeError, ValueError, AttributeError) as error:
-        raise UserError(f'A hint is (x, y, radius, "#rrggbb"), not {given!r}.') from error
-    if not (np.isfinite([x, y]).all() and 0 <= radius < np.inf):
-        raise UserError(f"A hint needs a place, and a radius of 0 or more, not {given!r}.")
+        raise UserError(f'A hint is (x, y, radius, "#rrggbb"), not {given!r:.60}.') from error
+
+
+def _ab_of(color: str) -> tuple[float, float]:
+    rgb = np.array([[ImageColor.getrgb(color)[:3]]], np.uint8)
     _, a, b = rgb_to_lab(rgb)[0, 0].tolist()
-    return Hint(x, y, radius, (a, b))
+    return a, b
+
+
+def _checked(hint: Hint) -> Hint:
+    if not (np.isfinite([hint.x, hint.y, *hint.ab]).all() and 0 <= hint.radius < np.inf):
+        raise UserError(f"A hint needs a place, and a radius of 0 or more, not ({hint.x}, {hint.y}, {hint.radius}).")
+    return hint
+
+
+def hints_along(points: Sequence[tuple[float, float]], radius: float, ab: tuple[float, float]) -> list[Hint]:
+    """A stroke of a round brush as hints: discs whose middles lie at most one radius apart.
+
+    Args:
+        points: (x, y) in the photo's pixels, at least one.
+        radius: of the brush.
+        ab: its colour, in Lab units.
+    """
+    hints = [_checked(Hint(*points[0], radius, ab))]
+    for x, y in points[1:]:
+        last = hints[-1]
+        steps = int(min(np.hypot(x - last.x, y - last.y) / max(radius, 1), _MOST_OF_A_STROKE))
+        for k in range(1, steps + 1):
+            place = last.x + (x - last.x) * k / steps, last.y + (y - last.y) * k / steps
+            hints.append(_checked(Hint(*place, radius, ab)))
+    return hints[:_MOST_OF_A_STROKE]
+
+
+def parse_hints(given: object) -> list[Hint]:
+    """What a hints file holds, or a user's strokes on the page.
+
+    Args:
+        given: a list of [x, y, radius, "#rrggbb"], of {"x", "y", "radius", "color"}, and of strokes,
+            {"points": [[x, y], ...], "radius", "color"}; in any mixture. "ab": [a, b] goes before "color".
+    Raises:
+        UserError: not of that form.
+    """
+    if not isinstance(given, list):
+        raise UserError(f'Hints are a list, [[x, y, radius, "#rrggbb"], ...], not {given!r:.60}.')
+    hints: list[Hint] = []
+    for entry in given:
+        if not isinstance(entry, dict):
+            hints.append(parse_hint(entry))
+            continue
+        try:
+            points = [(float(x), float(y)) for x, y in entry.get("points") or [(entry["x"], entry["y"])]]
+            a, b = entry["ab"] if "ab" in entry else _ab_of(entry["color"])
+            hints += hints_along(points, float(entry["radius"]), (float(a), float(b)))
+        except KeyError as error:
+            raise UserError(f"The hint {entry!r:.60} has no {error}.") from error
+        except (TypeError, ValueError, AttributeError) as error:
+            raise UserError(f"The hint {entry!r:.60} can't be understood: {error}.") from error
+    return hints
+
+
+def as_strokes(hints: Sequence[Hint]) -> list[dict[str, object]]:
+    """Hints as `parse_hints` reads them, and as the page shows them."""
+    strokes: list[dict[str, object]] = []
+    for hint in hints:
+        rgb = lab_to_rgb(np.array([[[_SHOWN_AT, *hint.ab]]], np.float32), np.uint8)[0, 0].tolist()
+        color = "#" + "".join(f"{v:02x}" for v in rgb)
+        strokes.append({"points": [[hint.x, hint.y]], "radius": hint.radius, "color": color, "ab": list(hint.ab)})
+    return strokes
+
+
+def read_hints(path: Path, names: Sequence[str]) -> dict[str, list[Hint]]:
+    """Hints of a JSON file, by the picture's file name.
+
+    Args:
+        path: the file: a list as of `parse_hints` for a single picture; for more, {"NAME.jpg": list, ...}.
+        names: of the pictures that are to be coloured.
+    Raises:
+        UserError: no such file, not of that form, or a name that is not among the pictures.
+    """
+    try:
+        given = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"The hints file {path} can't be read: {error.strerror or error}.") from error
+    except ValueError as error:
+        raise UserError(f"The hints file {path} is not JSON: {error}.") from error
+    if isinstance(given, dict):
+        if unknown := next((name for name in given if name not in names), None):
+            raise UserError(f"{path} has hints for {unknown}, which is not among the pictures.")
+        return {name: parse_hints(hints) for name, hints in given.items()}
+    if len(names) != 1:
+        raise UserError(
+            f"{path} holds the hints of one picture, and there are {len(names)}. "
+            f'Give one, or write {{"NAME.jpg": [...], ...}}.'
+        )
+    return {names[0]: parse_hints(given)}
 
 
 def hint_planes_of(hints: Sequence[Hint], photo_size: tuple[int, int], size: tuple[int, int]) -> Tensor:

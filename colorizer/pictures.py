@@ -10,25 +10,29 @@ import io
 import os
 import struct
 import warnings
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
-import cv2
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from .color import Array, from_unit, full_scale
+from .deep import read_deep, write_png, write_tiff
 from .errors import UserError
 from .files import whole_file
 from .profiles import deep_to_srgb, grey_to_srgb, srgb
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".ppm", ".pgm")
 MAX_PIXELS = 100_000_000
+MAX_BYTES = 1_000_000_000  # of a file in a zip: as much as the largest picture takes, uncompressed
+_STRIP_PIXELS = 1_000_000
 _WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
+FORMATS = ("png", "jpg", "webp", "tif")
+SIMULATED = "Colours are simulated by Colorizer; they were not recorded."
+_LONGEST_SIDES = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}  # in pixels
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I")
-_ORIENTATION, _BITS_PER_SAMPLE = 0x0112, 0x0102
+_ORIENTATION = 0x0112
 # Of the photograph: description, camera, software, date, artist, copyright, and the same for Windows.
 _KEPT_TAGS = {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F}
 _SIZE_TAGS = {0xA002, 0xA003}  # may be other ones once the picture is upright
@@ -64,13 +68,17 @@ class Photo:
     metadata: Metadata = field(default_factory=Metadata)
 
 
-def read_picture(source: str | os.PathLike[str] | bytes | Image.Image) -> Photo:
+def read_picture(source: str | os.PathLike[str] | bytes | Image.Image, name: str = "The picture") -> Photo:
     """Decode a picture: EXIF orientation applied, ICC profile converted to sRGB, first frame of several.
+
+    Args:
+        source: a path, the bytes of a file, or a PIL image.
+        name: what to call it in messages, if it is no path.
 
     Raises:
         UserError: not a picture, broken, or larger than `MAX_PIXELS`.
     """
-    name = "The picture" if isinstance(source, bytes | Image.Image) else Path(source).name
+    name = name if isinstance(source, bytes | Image.Image) else Path(source).name
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of large sizes, whose limit is ours, and of odd metadata
         return _read(source, name)
@@ -80,8 +88,11 @@ def _read(source: str | os.PathLike[str] | bytes | Image.Image, name: str) -> Ph
     try:
         if isinstance(source, Image.Image):
             return _decode(source, name, None)
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as opened:
-            return _decode(opened, name, source)
+        with _opened(source) as image:
+            if image.format == "PNG":  # Pillow reads over damaged pixels, unless it is asked to look at the checksums
+                with _opened(source) as checked:
+                    checked.verify()
+            return _decode(image, name, source)
     except FileNotFoundError as error:
         raise UserError(f"There is no file {source if isinstance(source, str) else name}.") from error
     except IsADirectoryError as error:
@@ -94,6 +105,10 @@ def _read(source: str | os.PathLike[str] | bytes | Image.Image, name: str) -> Ph
         raise UserError(f"{name} is broken: only a part of it can be read. Use another copy of it.") from error
 
 
+def _opened(source: str | os.PathLike[str] | bytes) -> Image.Image:
+    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+
 def _too_large(name: str) -> str:
     return f"{name} has more than {MAX_PIXELS // 10**6} megapixels. Make it smaller and try again."
 
@@ -101,32 +116,47 @@ def _too_large(name: str) -> str:
 def _decode(image: Image.Image, name: str, source: str | os.PathLike[str] | bytes | None) -> Photo:
     if image.width * image.height > MAX_PIXELS:
         raise UserError(_too_large(name))
-    metadata = _metadata(image, name)
-    deep = _deep_colour(image, source)
-    if deep is None:
-        image.load()
-    profile, orientation = image.info.get("icc_profile"), image.getexif().get(_ORIENTATION, 1)
+    metadata, orientation = _metadata(image, name), image.getexif().get(_ORIENTATION, 1)
+    rgb, alpha = _pixels(image, source)
+    rgb = np.ascontiguousarray(upright(rgb, orientation))
+    return Photo(rgb, None if alpha is None else np.ascontiguousarray(upright(alpha, orientation)), metadata)
+
+
+def _pixels(image: Image.Image, source: str | os.PathLike[str] | bytes | None) -> tuple[Array, Array | None]:
+    """RGB, HWC, and alpha, HW, in sRGB, as stored: not yet upright."""
+    deep = None if source is None else read_deep(image, source)
+    profile = image.info.get("icc_profile")
     if deep is not None:
-        rgb = deep_to_srgb(deep[..., :3], profile) if profile else deep[..., :3]
-        pixels = upright(np.dstack([rgb, deep[..., 3:]]), orientation)
-        alpha = pixels[..., 3] if pixels.shape[2] == 4 else None
-        return Photo(np.ascontiguousarray(pixels[..., :3]), alpha, metadata)
-    image = ImageOps.exif_transpose(image)
-    if image.mode in _SIXTEEN_BIT_MODES:
-        grey = np.asarray(image).astype(np.int64).clip(0, 65535).astype(np.uint16)
         if profile:
-            grey = grey_to_srgb(grey, profile)
-        return Photo(np.repeat(grey[..., None], 3, axis=2), None, metadata)
+            deep_to_srgb(deep[..., :3], profile)
+        return deep[..., :3], deep[..., 3] if deep.shape[2] == 4 else None
+    if image.mode in _SIXTEEN_BIT_MODES:
+        grey = np.asarray(image)
+        grey = (grey.clip(0, 65535) if grey.dtype == np.int32 else grey).astype(np.uint16, copy=False)
+        return _three_channels(grey_to_srgb(grey, profile) if profile else grey), None
     if image.mode == "F":
         grey = np.asarray(image, dtype=np.float32)
         span = float(grey.max() - grey.min()) or 1.0  # floating-point scans have no agreed range
-        unit = from_unit((grey - grey.min()) / span, np.uint16)
-        return Photo(np.repeat(unit[..., None], 3, axis=2), None, metadata)
+        return _three_channels(from_unit((grey - grey.min()) / span, np.uint16)), None
     alpha = None
     if image.has_transparency_data:
         alpha = np.asarray(image.convert("RGBA").getchannel("A"))
-        image = image.convert("RGB")
-    return Photo(np.array(srgb(image, profile)), alpha, metadata)
+        image = image.convert("L" if image.mode == "LA" else "RGB")
+    return _array_of(srgb(image, profile)), alpha
+
+
+def _array_of(image: Image.Image) -> Array:
+    """An RGB picture as an array, by strips: numpy alone would take three times the memory on the way."""
+    rgb = np.empty((image.height, image.width, 3), np.uint8)
+    rows = max(_STRIP_PIXELS // image.width, 1)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        rgb[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return rgb
+
+
+def _three_channels(grey: Array) -> Array:
+    return np.repeat(grey[..., None], 3, axis=2)
 
 
 def _metadata(image: Image.Image, name: str) -> Metadata:
@@ -145,24 +175,6 @@ def _metadata(image: Image.Image, name: str) -> Metadata:
     except Exception:  # EXIF blocks are damaged in any way; a photo is not refused for it
         return Metadata(notes=(*notes, f"The metadata of {name} could not be read and is left out."))
     return Metadata(exif, resolution, notes)
-
-
-def _deep_colour(image: Image.Image, source: str | os.PathLike[str] | bytes | None) -> Array | None:
-    """The pixels of a file with 16 bits a channel and several channels, which Pillow would read as 8: HWC uint16,
-    3 or 4 channels, not yet turned upright; None for all other files."""
-    if source is None or image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA", "LA"):
-        return None
-    if image.format == "TIFF" and 16 not in image.tag_v2.get(_BITS_PER_SAMPLE, ()):  # type: ignore[attr-defined]
-        return None
-    with io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-        head = file.read(25)
-        if image.format == "PNG" and head[24] != 16:  # bit depth in the IHDR chunk
-            return None
-        data = head + file.read()
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3:
-        return None  # of a kind that OpenCV doesn't know: Pillow's 8 bits are better than nothing
-    return cast(Array, cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGBA))
 
 
 def thumbnail_rgb(data: bytes, side: int) -> Array:
@@ -188,56 +200,82 @@ def eight_bit(array: Array) -> Array:
     return from_unit(array.astype(np.float32) / np.float32(full_scale(array.dtype)), np.uint8)
 
 
-def output_suffix(photo: Photo, wanted: str | None = None) -> str:
-    """The file name's suffix for a result: the one wanted, if it can hold the photo, else .png."""
-    suffix = (wanted or ".png").lower()
-    if suffix not in _WRITABLE:
-        return ".png"
-    keeps_depth = photo.rgb.dtype == np.uint8 or suffix in (".png", ".tif", ".tiff")
-    keeps_alpha = photo.alpha is None or suffix not in (".jpg", ".jpeg")
-    return suffix if keeps_depth and keeps_alpha else ".png"
+@dataclass(frozen=True)
+class Output:
+    """How a result is written.
+
+    Attributes:
+        format: "png", "jpg", "webp" or "tif"; None keeps the picture's own where that can hold the result, and takes
+            PNG where it can't.
+        quality: of JPEG and WebP, 1..100.
+        note: whether the metadata are to say that the colours are simulated.
+    """
+
+    format: str | None = None
+    quality: int = 95
+    note: bool = False
+
+    def __post_init__(self) -> None:
+        if self.format is not None and self.format not in FORMATS:
+            raise UserError(f"Pictures can't be written as {self.format}. Choose one of {', '.join(FORMATS)}.")
+        if not 1 <= self.quality <= 100:
+            raise UserError(f"The quality must lie between 1 and 100, not {self.quality}.")
+
+    def suffix(self, photo: Photo, own: str) -> str:
+        """Of the result's file, with the dot; `own` is the suffix of the photo's file."""
+        if self.format is not None:
+            return f".{self.format}"
+        suffix = own.lower()
+        keeps_depth = photo.rgb.dtype == np.uint8 or suffix in (".png", ".tif", ".tiff")
+        keeps_alpha = photo.alpha is None or suffix not in (".jpg", ".jpeg")
+        fits = max(photo.rgb.shape[:2]) <= _LONGEST_SIDES.get(suffix, MAX_PIXELS)
+        return own if suffix in _WRITABLE and keeps_depth and keeps_alpha and fits else ".png"
 
 
-def write_picture(photo: Photo, path: str | os.PathLike[str], quality: int = 95, note: str | None = None) -> None:
+def write_picture(photo: Photo, path: str | os.PathLike[str], output: Output | None = None) -> None:
     """Write a picture with its metadata, whole or not at all: to a temporary name beside it, then renamed.
 
     Args:
-        photo: what to write.
-        path: .png, .jpg, .webp or .tif. A 16-bit TIFF file keeps its pixels, not its metadata.
-        quality: of JPEG and WebP, 1..100.
-        note: a remark to add to the metadata, as EXIF user comment and PNG text.
+        photo: what to write. JPEG and WebP hold 8 bits; JPEG has no alpha, the photo is then laid on white.
+        path: .png, .jpg, .webp or .tif.
+        output: its quality and note; the path alone tells the format.
     Raises:
-        UserError: a format that can't be written.
+        UserError: a format that can't be written, or not at that size.
     """
-    path = Path(path)
-    if path.suffix.lower() not in _WRITABLE:
+    path, output = Path(path), output or Output()
+    suffix = path.suffix.lower()
+    if suffix not in _WRITABLE:
         raise UserError(
             f"Pictures can't be written as {path.suffix or 'files without a suffix'}. Use .png, .jpg, .webp or .tif."
         )
+    if max(photo.rgb.shape[:2]) > (longest := _LONGEST_SIDES.get(suffix, MAX_PIXELS)):
+        raise UserError(f"A {suffix} file holds at most {longest} pixels a side. Choose PNG for {path.stem}.")
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        _encode(photo, path.suffix.lower(), file, quality, note)
+        _encode(photo, suffix, file, output.quality, SIMULATED if output.note else None)
 
 
 def _encode(photo: Photo, suffix: str, file: BinaryIO, quality: int, note: str | None) -> None:
-    exif = _exif_with(photo.metadata.exif, note)
-    pixels = photo.rgb if photo.alpha is None else np.dstack([photo.rgb, photo.alpha])
-    if pixels.dtype == np.uint16 and suffix in (".png", ".tif", ".tiff"):  # Pillow has no 16-bit colour
-        order = cv2.COLOR_RGB2BGR if photo.alpha is None else cv2.COLOR_RGBA2BGRA
-        done, encoded = cv2.imencode(suffix, cv2.cvtColor(pixels, order))
-        if not done:
-            raise UserError(f"The picture could not be written as {suffix}. Use .png.")
-        data = encoded.tobytes()
-        file.write(_with_png_chunks(data, exif, photo.metadata.dpi, note) if suffix == ".png" else data)
+    exif, dpi = _exif_with(photo.metadata.exif, note), photo.metadata.dpi
+    if photo.rgb.dtype == np.uint16 and suffix == ".png":
+        write_png(file, photo.rgb, photo.alpha, exif, dpi, note)
         return
-    if suffix in (".jpg", ".jpeg"):
-        pixels = photo.rgb  # JPEG has no alpha
+    if photo.rgb.dtype == np.uint16 and suffix in (".tif", ".tiff"):
+        write_tiff(file, photo.rgb, photo.alpha, exif, dpi)
+        return
+    image = Image.fromarray(eight_bit(photo.rgb))
+    if photo.alpha is not None:
+        alpha = Image.fromarray(eight_bit(photo.alpha))
+        if suffix in (".jpg", ".jpeg"):
+            image = Image.composite(image, Image.new("RGB", image.size, "white"), alpha)
+        else:
+            image.putalpha(alpha)
     more: dict[str, Any] = {"exif": exif} if exif else {}
-    if photo.metadata.dpi:
-        more["dpi"] = photo.metadata.dpi
+    if dpi:
+        more["dpi"] = dpi
     if note and suffix == ".png":
         more["pnginfo"] = PngImagePlugin.PngInfo()
         more["pnginfo"].add_text("Comment", note)
-    Image.fromarray(eight_bit(pixels)).save(file, _WRITABLE[suffix], quality=quality, **more)
+    image.save(file, _WRITABLE[suffix], quality=quality, **more)
 
 
 def _exif_with(exif: bytes, note: str | None) -> bytes:
@@ -252,27 +290,10 @@ def _exif_with(exif: bytes, note: str | None) -> bytes:
     return block.tobytes()
 
 
-def _with_png_chunks(png: bytes, exif: bytes, dpi: tuple[float, float] | None, note: str | None) -> bytes:
-    """A PNG file with chunks for metadata put in after its header (PNG specification, sections 5.3 and 11.3)."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    added = b""
-    if dpi:
-        added += chunk(b"pHYs", struct.pack(">IIB", *(round(d / 0.0254) for d in dpi), 1))
-    if exif:
-        added += chunk(b"eXIf", exif.removeprefix(b"Exif\0\0"))
-    if note:
-        added += chunk(b"tEXt", b"Comment\0" + note.encode("latin-1", "replace"))
-    header = 8 + 25  # signature and IHDR
-    return png[:header] + added + png[header:]
-
-
 def upright(pixels: Array, orientation: int) -> Array:
-    """Turn stored pixels (HWC) upright, by the EXIF orientation 1..8."""
+    """Turn stored pixels (HWC or HW) upright, by the EXIF orientation 1..8."""
     if orientation in (5, 6, 7, 8):
-        pixels = pixels.transpose(1, 0, 2)
+        pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
         pixels = pixels[:, ::-1]
     if orientation in (3, 4, 7, 8):

@@ -38,7 +38,7 @@ def srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             return _converted(image, ImageCms.ImageCmsProfile(io.BytesIO(profile)))
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:
@@ -61,18 +61,17 @@ def grey_to_srgb(grey: Array, profile: bytes) -> Array:
     return table.round().astype(np.uint16)[grey]
 
 
-def deep_to_srgb(rgb: Array, profile: bytes) -> Array:
-    """16-bit RGB of a profile as sRGB, by trilinear interpolation.
+def deep_to_srgb(rgb: Array, profile: bytes) -> None:
+    """16-bit RGB of a profile as sRGB, by trilinear interpolation; in place.
 
     Args:
         rgb: HWC uint16.
         profile: ICC, of an RGB device.
-    Returns:
-        HWC uint16.
     """
     table = _table(profile)
     rows = max(_STRIP_PIXELS // rgb.shape[1], 1)
-    return np.concatenate([_looked_up(table, rgb[top : top + rows]) for top in range(0, len(rgb), rows)])
+    for top in range(0, len(rgb), rows):
+        rgb[top : top + rows] = _looked_up(table, rgb[top : top + rows])
 
 
 @lru_cache(maxsize=2)

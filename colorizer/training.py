@@ -43,10 +43,10 @@ from .embeddings import EmbeddingCache
 from .errors import UserError
 from .features import load_backbone, load_extractor
 from .hints import hint_planes
-from .inference import Settings
 from .losses import PerceptualLoss, loss_function
 from .networks import NetworkConfig, SkipFusionNetwork, build_network
 from .pictures import Photo, write_picture
+from .settings import Settings
 
 PREVIEWS = 6
 ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learnt

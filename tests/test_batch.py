@@ -57,7 +57,7 @@ def test_bad_input_is_one_sentence_and_code_2(album: Path, tmp_path: Path) -> No
         ((tmp_path / "none", "-o", tmp_path / "out"), "no file or folder"),
         ((album / "a.jpg", "-o", album), "written over"),
         ((album, "-o", album), "output folder is the input"),
-        ((album, "-o", tmp_path / "out", "--alpha", "-3"), "alpha"),
+        ((album, "-o", tmp_path / "out", "--vividness", "-3"), "vividness"),
         ((album, "-o", tmp_path / "out", "--checkpoint", album / "a.jpg"), "not a checkpoint"),
     ):
         failed = _colorizer(*arguments)

@@ -17,8 +17,8 @@ from colorizer.color import ciede2000, fit_gamut, lab_to_rgb, lightness, rgb_to_
 from colorizer.data import resize
 from colorizer.evaluation import colorfulness, grey_picture, mse
 from colorizer.fullsize import guided_coefficients, resize_linear
-from colorizer.inference import working_shape
 from colorizer.pictures import read_picture
+from colorizer.prepared import working_shape
 
 from .conftest import EXAMPLES, draw_photo
 
@@ -129,9 +129,9 @@ def test_strips_join_without_a_seam(colorizer: Colorizer, monkeypatch: pytest.Mo
 
 def test_settings_change_the_colours(colorizer: Colorizer) -> None:
     path = EXAMPLES / "black-and-white" / "coffee.jpg"
-    vivid = [colorfulness(np.asarray(colorizer(path, Settings(alpha=a)))) for a in (0.0, 0.4, 0.8)]
+    vivid = [colorfulness(np.asarray(colorizer(path, Settings(vividness=v)))) for v in (0, 2, 4)]
     assert all(a < b for a, b in itertools.pairwise(vivid))
-    for bad in ({"alpha": -1}, {"temperature": 0}, {"working_size": 8}):
+    for bad in ({"vividness": -1}, {"saturation": 9}, {"strength": 2}, {"temperature": 0}, {"working_size": 8}):
         with pytest.raises(UserError, match="must"):
             Settings(**bad)
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from colorizer.errors import UserError
-from colorizer.pictures import Photo, find_pictures, output_suffix, read_picture, thumbnail_rgb, write_picture
+from colorizer.pictures import Output, Photo, find_pictures, read_picture, thumbnail_rgb, write_picture
 
 from .conftest import draw_photo
 
@@ -103,9 +103,15 @@ def test_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_the_result_keeps_its_format_if_that_can_hold_it() -> None:
     eight, sixteen = Photo(np.zeros((2, 2, 3), np.uint8)), Photo(np.zeros((2, 2, 3), np.uint16))
     clear = Photo(eight.rgb, np.zeros((2, 2), np.uint8))
-    assert [output_suffix(eight, s) for s in (".jpg", ".tif", ".gif", None)] == [".jpg", ".tif", ".png", ".png"]
-    assert [output_suffix(sixteen, s) for s in (".jpg", ".tif")] == [".png", ".tif"]
-    assert [output_suffix(clear, s) for s in (".jpg", ".webp")] == [".png", ".webp"]
+    own = Output()
+    assert [own.suffix(eight, s) for s in (".jpg", ".tif", ".gif", "")] == [".jpg", ".tif", ".png", ".png"]
+    assert [own.suffix(sixteen, s) for s in (".jpg", ".tif")] == [".png", ".tif"]
+    assert [own.suffix(clear, s) for s in (".jpg", ".webp")] == [".png", ".webp"]
+    assert [Output("jpg").suffix(p, ".tif") for p in (eight, sixteen, clear)] == [".jpg"] * 3
+    assert own.suffix(Photo(np.zeros((1, 70000, 3), np.uint8)), ".jpg") == ".png"
+    for bad in ({"format": "gif"}, {"quality": 0}):
+        with pytest.raises(UserError):
+            Output(**bad)
 
 
 def test_find_pictures_at_any_depth_without_hidden_ones(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from colorizer.pictures import Metadata, Photo, read_picture, upright, write_picture
+from colorizer.pictures import SIMULATED, Metadata, Output, Photo, read_picture, upright, write_picture
 from colorizer.profiles import deep_to_srgb, grey_to_srgb, srgb
 
 from .conftest import draw_photo
@@ -45,8 +45,10 @@ def test_a_profile_is_honoured_in_16_bit_as_in_8(tmp_path: Path) -> None:
     eight = np.asarray(draw_photo(2, (48, 36)))
     deep = eight.astype(np.uint16) * 257
     expected = np.asarray(srgb(Image.fromarray(eight), _swapping_profile())).astype(float)
-    assert np.abs(deep_to_srgb(deep, _swapping_profile()) / 257 - expected).max() < 1.5
-    same = deep_to_srgb(deep, _profile("sRGB"))
+    swapped, same = deep.copy(), deep.copy()
+    deep_to_srgb(swapped, _swapping_profile())
+    assert np.abs(swapped / 257 - expected).max() < 1.5
+    deep_to_srgb(same, _profile("sRGB"))
     assert np.abs(same.astype(int) - deep).max() < 257
     ramp = np.linspace(0, 65535, 900).astype(np.uint16).reshape(30, 30)
     assert np.abs(grey_to_srgb(ramp, b"no profile").astype(int) - ramp).max() <= 1
@@ -105,34 +107,49 @@ def test_metadata_goes_on_into_the_result(suffix: str, tmp_path: Path) -> None:
     draw_photo(1, (40, 24)).save(tmp_path / "in.jpg", exif=_photographed(), dpi=(300, 300))
     photo = read_picture(tmp_path / "in.jpg")
     assert photo.rgb.shape == (40, 24, 3)
-    write_picture(photo, tmp_path / f"out{suffix}", note="Colours are simulated.")
+    write_picture(photo, tmp_path / f"out{suffix}", output=Output(note=True))
     with Image.open(tmp_path / f"out{suffix}") as out:
         found = out.getexif()
         assert found[ExifTags.Base.ImageDescription] == "Grandmother, 1931"
         assert found.get(ExifTags.Base.Orientation, 1) == 1
         inner = found.get_ifd(ExifTags.IFD.Exif)
         assert inner[ExifTags.Base.DateTimeOriginal] == "1931:05:01 12:00:00"
-        assert b"Colours are simulated." in inner[ExifTags.Base.UserComment]
+        assert SIMULATED.encode() in inner[ExifTags.Base.UserComment]
         assert 0xA002 not in inner
         assert found.get_ifd(ExifTags.IFD.GPSInfo)[1] == "N"
         if suffix != ".webp":
             assert out.info["dpi"] == pytest.approx((300, 300), abs=0.1)
         if suffix == ".png":
-            assert out.info["Comment"] == "Colours are simulated."
+            assert out.info["Comment"] == SIMULATED
     assert read_picture(tmp_path / f"out{suffix}").rgb.shape == (40, 24, 3)
 
 
-def test_metadata_goes_into_16_bit_pngs_too(tmp_path: Path) -> None:
-    deep = np.full((8, 9, 3), 700, np.uint16)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+@pytest.mark.parametrize("shape", [(8, 9), (600, 4000), (1, 1)])
+@pytest.mark.parametrize("alpha", [False, True])
+def test_metadata_goes_into_16_bit_files_too(suffix: str, shape: tuple[int, int], alpha: bool, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    deep = rng.integers(0, 65536, (*shape, 3), np.uint16)
+    clear = rng.integers(0, 65536, shape, np.uint16) if alpha else None
     exif = Image.Exif()
     exif[ExifTags.Base.Artist] = "A. Photographer"
-    write_picture(Photo(deep, None, Metadata(exif.tobytes(), (600, 600))), tmp_path / "a.png", note="Simulated.")
-    with Image.open(tmp_path / "a.png") as out:
+    exif[ExifTags.IFD.Exif] = {ExifTags.Base.DateTimeOriginal.value: "1931:05:01 12:00:00"}
+    path = tmp_path / f"a{suffix}"
+    write_picture(Photo(deep, clear, Metadata(exif.tobytes(), (600, 600))), path, Output(note=True))
+    with Image.open(path) as out:
         out.load()
-        assert out.getexif()[ExifTags.Base.Artist] == "A. Photographer"
+        found = out.getexif()
+        assert out.size == shape[::-1]
+        assert found[ExifTags.Base.Artist] == "A. Photographer"
+        inner = found.get_ifd(ExifTags.IFD.Exif)
+        assert inner[ExifTags.Base.DateTimeOriginal] == "1931:05:01 12:00:00"
+        assert SIMULATED.encode() in inner[ExifTags.Base.UserComment]
         assert out.info["dpi"] == pytest.approx((600, 600), abs=0.1)
-        assert out.info["Comment"] == "Simulated."
-    assert np.array_equal(read_picture(tmp_path / "a.png").rgb, deep)
+        if suffix == ".png":
+            assert out.info["Comment"] == SIMULATED
+    back = read_picture(path)
+    assert np.array_equal(back.rgb, deep)
+    assert np.array_equal(back.alpha, clear) if alpha else back.alpha is None
 
 
 def test_damaged_metadata_does_not_stop_a_photo(tmp_path: Path) -> None:

@@ -11,15 +11,21 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import gradio as gr
 
 from ..checkpoints import find_checkpoint
+from ..data import resize
 from ..errors import UserError
 from ..inference import Colorizer
+from ..pictures import Photo, eight_bit, read_picture
+from ..prepared import PreparedPhoto
 from ..runs import find_runs
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -28,6 +34,8 @@ BUNDLED = "bundled"
 HEAVY = "heavy"  # concurrency_id of everything that computes: one at a time
 _RESULTS = Path(tempfile.gettempdir()) / f"colorizer-results-{os.getuid() if hasattr(os, 'getuid') else 0}"
 _KEEP_SECONDS = 3600
+VIEW_PIXELS = 12_000_000  # of the pictures that are compared on the page
+_KEEP_PIXELS = 120_000_000  # of the photos last worked on
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -51,16 +59,7 @@ def theme() -> gr.themes.Base:
     )
 
 
-CSS = """
-.gradio-container { width: 100% !important; max-width: 76rem !important; margin: 0 auto !important; }
-.gradio-container main { width: 100%; }
-#title h1 { margin-bottom: 0; } #title p { opacity: .75; margin-top: .1rem; }
-#headline { font-size: 1.05rem; } #headline strong { font-size: 2rem; font-variant-numeric: tabular-nums; }
-#figures, #figures * { font-family: inherit !important; }
-#pictures .thumbnail-item { aspect-ratio: 2.6 !important; }
-#drop { height: 420px; } #slider { height: 520px; }
-@media (max-width: 640px) { #drop { height: 300px; } #slider { height: 330px; } }
-"""
+CSS = (Path(__file__).parent / "style.css").read_text()
 
 
 def on_space() -> bool:
@@ -96,6 +95,20 @@ def friendly(function: Function) -> Function:
     return cast(Function, plain)
 
 
+_worker = ThreadPoolExecutor(1, "colorizer")
+
+
+def computing(function: Function) -> Function:
+    """To be run by one thread, always the same: each new one would start a team of OpenMP threads first, which takes
+    longer than colouring a photo."""
+
+    @functools.wraps(function)
+    def on_the_worker(*args: Any, **kwargs: Any) -> Any:
+        return _worker.submit(function, *args, **kwargs).result()
+
+    return cast(Function, on_the_worker)
+
+
 _loading = threading.Lock()
 
 
@@ -113,6 +126,53 @@ def colorizer_for(checkpoint: str | None) -> Colorizer:
 @functools.lru_cache(maxsize=3)
 def _load(file: str, modified: int) -> Colorizer:
     return Colorizer.from_pretrained(file)
+
+
+@dataclass
+class Opened:
+    """A photo on the page.
+
+    Attributes:
+        prepared: for the bundled network.
+        view: 8 bits, at the photo's size or, if that is larger, at `VIEW_PIXELS`.
+    """
+
+    prepared: PreparedPhoto
+    view: Photo
+
+
+class _OpenedPhotos:
+    """The photos last worked on, so that they are decoded and prepared once, not at each stroke."""
+
+    def __init__(self) -> None:
+        self._photos: OrderedDict[str, Opened] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, picture: str) -> Opened:
+        with self._lock:
+            if picture not in self._photos:
+                self._photos[picture] = _open(picture)
+                while len(self._photos) > 1 and sum(map(_pixels, self._photos.values())) > _KEEP_PIXELS:
+                    self._photos.popitem(last=False)
+            self._photos.move_to_end(picture)
+            return self._photos[picture]
+
+
+def _pixels(opened: Opened) -> int:
+    return opened.prepared.photo.rgb.size // 3
+
+
+def _open(picture: str) -> Opened:
+    if not Path(picture).exists():
+        raise UserError("This photo was put away, because it lay here for long. Drop it again.")
+    photo = read_picture(picture)
+    height, width = photo.rgb.shape[:2]
+    scale = min(1.0, (VIEW_PIXELS / (height * width)) ** 0.5)
+    rgb = photo.rgb if scale == 1 else resize(photo.rgb, max(int(width * scale), 1), max(int(height * scale), 1))
+    return Opened(colorizer_for(None).prepare(photo), Photo(eight_bit(rgb)))
+
+
+opened_photos = _OpenedPhotos()
 
 
 def checkpoint_names() -> list[str]:

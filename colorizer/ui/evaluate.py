@@ -13,7 +13,7 @@ from PIL import Image
 from .. import report
 from ..evaluation import METRICS, Evaluation, TestSet, describe, evaluate
 from ..files import write_text
-from ..inference import Settings
+from ..settings import Settings
 from .common import BUNDLED, EXAMPLES, HEAVY, check_folder, checkpoint_names, colorizer_for, friendly, result_folder
 
 _GALLERY = 60

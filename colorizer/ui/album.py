@@ -1,0 +1,199 @@
+"""Many photographs at once: files or a zip in, a gallery that fills, a zip out."""
+
+from __future__ import annotations
+
+import html
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from .. import batch
+from ..errors import UserError
+from ..files import whole_file
+from ..pictures import FORMATS, Output
+from ..settings import Settings
+from .common import HEAVY, colorizer_for, friendly, result_folder
+
+_SHOWN = 200  # pictures in the gallery, at most: the last ones
+_THUMBNAIL = 480  # pixels
+_stops: dict[str, threading.Event] = {}
+
+
+def _plan(files: list[str] | None, folder: Path, output: Output) -> list[batch.Job]:
+    if not files:
+        raise UserError("Give photographs first.")
+    return batch.plan(map(Path, files), folder / "colour", output.format)
+
+
+def _thumbnail(path: Path, folder: Path, number: int) -> str:
+    with Image.open(path) as image:
+        image.draft("RGB", (_THUMBNAIL, _THUMBNAIL))
+        small = image.convert("RGB")
+    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    target = folder / f"{number:05d}.jpg"
+    small.save(target, quality=85)
+    return str(target)
+
+
+def _zip(folder: Path, name: str) -> str:
+    """Everything below the folder in one file, uncompressed: pictures don't get smaller."""
+    target = folder.parent / name
+    with whole_file(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+            archive.write(path, path.relative_to(folder))
+    return str(target)
+
+
+def _name(job: batch.Job) -> str:
+    return f"{job.source} in {job.archive.path.name}" if job.archive else job.source.name
+
+
+def _progress(done: int, total: int, begun: float, stopped: bool) -> str:
+    left = (time.monotonic() - begun) / max(done, 1) * (total - done)
+    if done == total:
+        words = f"{total} done in {_time(time.monotonic() - begun)}."
+    elif stopped:
+        words = f"Stopped after {done} of {total}."
+    else:
+        words = f"{done} of {total}" + (f", about {_time(left)} left" if done else "")
+    return f'<div id="progress"><progress value="{done}" max="{total}"></progress><br>{words}</div>'
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
+
+
+def _problems(results: list[batch.Result]) -> str:
+    lines = [
+        f"- **{html.escape(_name(r.job))}** was not coloured: {html.escape(r.problem)}" for r in results if r.problem
+    ]
+    lines += [f"- {html.escape(note)}" for r in results for note in r.notes]
+    return "\n".join(lines)
+
+
+@friendly
+def colorize_all(
+    files: list[str] | None, vividness: float, saturation: float, strength: float, format: str, quality: float,
+    note: bool,
+) -> Iterator[tuple[Any, ...]]:  # fmt: skip
+    """Colour what was dropped: progress, gallery, problems, the zip, the token to stop it by."""
+    settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
+    output, folder = Output(None if format == "same" else format, int(quality), note), result_folder()
+    jobs = _plan(files, folder, output)
+    (folder / "small").mkdir()
+    stop, token = threading.Event(), folder.name
+    _stops[token] = stop
+    begun, results, gallery = time.monotonic(), [], []
+    yield _progress(0, len(jobs), begun, False), [], "", gr.DownloadButton(visible=False), token
+    try:
+        for result in batch.run(colorizer_for(None), jobs, settings, output=output, stop=stop):
+            results.append(result)
+            if result.written:
+                gallery.append((_thumbnail(result.written[0], folder / "small", len(results)), result.written[0].name))
+            shown = _progress(len(results), len(jobs), begun, stop.is_set())
+            yield shown, gallery[-_SHOWN:], _problems(results), gr.skip(), token
+    finally:
+        stop.set()
+        _stops.pop(token, None)
+    button = gr.DownloadButton(visible=False)
+    if any(r.written for r in results):
+        button = gr.DownloadButton(value=_zip(folder / "colour", "coloured.zip"), visible=True)
+    stopped = len(results) < len(jobs)
+    yield _progress(len(results), len(jobs), begun, stopped), gallery[-_SHOWN:], _problems(results), button, token
+
+
+def stop(token: str) -> None:
+    """Begin no further picture; what is done can be downloaded."""
+    if token in _stops:
+        _stops[token].set()
+
+
+@friendly
+def colorize_batch(
+    files: list[str], vividness: float, saturation: float, strength: float, format: str, quality: float, note: bool
+) -> tuple[str, dict[str, Any]]:
+    """Colour many photographs.
+
+    Args:
+        files: pictures, and zip files of them.
+        vividness: percent; 0 cautious, 100 as usual, 300 vivid.
+        saturation: percent; chroma is multiplied by it.
+        strength: percent; 0 is grey.
+        format: "png", "jpg", "webp", "tif", or "same" as each picture's own.
+        quality: of JPEG and WebP, 1 to 100.
+        note: whether the files' metadata are to say that the colours are simulated.
+    Returns:
+        a zip file of the coloured pictures, and what became of each: {"coloured": [name, ...], "failed": {name: why}}.
+    """
+    settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
+    output, folder = Output(None if format == "same" else format, int(quality), note), result_folder()
+    jobs = _plan(files, folder, output)
+    results = list(batch.run(colorizer_for(None), jobs, settings, output=output))
+    failed = {_name(r.job): r.problem for r in results if r.problem}
+    written = [path.relative_to(folder / "colour").as_posix() for r in results for path in r.written]
+    if not written:
+        raise UserError(f"None of these could be coloured. {next(iter(failed.values()))}")
+    return _zip(folder / "colour", "coloured.zip"), {"coloured": sorted(written), "failed": failed}
+
+
+def build(files: gr.File, begin: gr.Column) -> None:
+    """Lay out what is shown once several photographs were dropped.
+
+    Args:
+        files: where they are dropped.
+        begin: what is hidden then.
+    """
+    token = gr.State("")
+    with gr.Column(visible=False) as work, gr.Row():
+        with gr.Column(scale=4, min_width=280):
+            gallery = gr.Gallery(
+                columns=4, object_fit="contain", show_label=False, elem_id="batch", interactive=False,
+                buttons=["fullscreen"],
+            )  # fmt: skip
+        with gr.Column(scale=1, min_width=250):
+            words = gr.Markdown()
+            vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", buttons=[])
+            saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
+            strength = gr.Slider(0, 100, 100, step=5, label="Colour strength %", buttons=[])
+            choices = [("Same as before", "same"), ("PNG", "png"), ("JPEG", "jpg")]
+            format = gr.Radio(choices, value="same", show_label=False, container=False)
+            with gr.Accordion("More", open=False):
+                quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
+                note = gr.Checkbox(label="Write into the files that their colours are simulated")
+            go = gr.Button("Colour them", variant="primary")
+            cancel = gr.Button("Cancel", visible=False)
+            progress, problems = gr.HTML(), gr.Markdown()
+            save = gr.DownloadButton("Download all (zip)", variant="primary", visible=False)
+            again = gr.Button("Other photographs")
+    quiet: dict[str, Any] = {"api_visibility": "private"}
+
+    def arrived(given: list[str] | None) -> tuple[Any, ...]:
+        number = len(given or [])
+        return (
+            gr.Column(visible=not number), gr.Column(visible=bool(number)), f"{number} file{'s' * (number != 1)}",
+            "", [], "", gr.DownloadButton(visible=False),
+        )  # fmt: skip
+
+    files.change(arrived, files, [begin, work, words, progress, gallery, problems, save], **quiet)
+    chosen = [files, vividness, saturation, strength, format, quality, note]
+    go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [go, cancel], **quiet).then(
+        colorize_all, chosen, [progress, gallery, problems, save, token], concurrency_id=HEAVY, show_progress="hidden",
+        **quiet,
+    ).then(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [go, cancel], **quiet)  # fmt: skip
+    cancel.click(stop, token, None, **quiet)
+    again.click(stop, token, None, **quiet).then(lambda: None, None, files, **quiet)
+    given, zipped, report = gr.Files(visible=False), gr.File(visible=False), gr.JSON(visible=False)
+    options = [
+        gr.Number(100, visible=False), gr.Number(100, visible=False), gr.Number(100, visible=False),
+        gr.Dropdown(["same", *FORMATS], value="same", visible=False), gr.Number(95, visible=False, precision=0),
+        gr.Checkbox(visible=False),
+    ]  # fmt: skip
+    given.upload(
+        colorize_batch, [given, *options], [zipped, report], api_name="colorize_batch", concurrency_id=HEAVY
+    )  # fmt: skip
