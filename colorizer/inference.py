@@ -130,7 +130,7 @@ class Colorizer:
             picture, settings, hints: as for a call.
             n: how many, at most. A photo whose colours the network is sure of gives fewer, or none.
         Returns:
-            as a call returns, the most different first.
+            as a call returns, the most plausible first.
         """
         photo = _photo_of(picture) if isinstance(picture, np.ndarray) else read_picture(picture)
         painted = [p for p, _ in self.alternative_photos(photo, n, settings, hints)]

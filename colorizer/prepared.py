@@ -81,7 +81,7 @@ class PreparedPhoto:
             n: how many, at most. A photo whose colours the network is sure of gives fewer, or none.
             settings, hints, onto: as for `colorize`.
         Returns:
-            the coloured photos, the most different first, and with each the hints that lead to it.
+            the coloured photos, the most plausible first, and with each the hints that lead to it.
         """
         settings = settings or Settings()
         plans = plan_alternatives(self, n, settings, self._to_guide(hints))

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
+import subprocess
 import sys
+import time
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +17,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from colorizer import Colorizer
+from colorizer.runs import find_runs
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -63,3 +70,43 @@ def colorizer() -> Colorizer:
 @pytest.fixture(scope="session")
 def python() -> str:
     return sys.executable
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """(address, runs folder) of a running app.py."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    folder = tmp_path_factory.mktemp("app")
+    environment = {
+        **os.environ, "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port),
+        "COLORIZER_RUNS": str(folder / "runs"), "GRADIO_TEMP_DIR": str(folder / "gradio"), "OMP_NUM_THREADS": "1",
+    }  # fmt: skip
+    environment.pop("SPACE_ID", None)
+    with (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_served(address, process)
+        yield address, folder / "runs"
+        process.terminate()
+        process.wait(30)
+    finally:
+        process.kill()
+        process.wait()
+        for run in find_runs(folder / "runs"):  # they outlive the app, and would a failed test
+            if (pid := run.process()) is not None:
+                os.kill(pid, signal.SIGKILL)
+    assert "Traceback" not in (folder / "log.txt").read_text()
+
+
+def _wait_until_served(address: str, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 180
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            urllib.request.urlopen(address, timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError("app.py does not answer")

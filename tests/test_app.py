@@ -2,76 +2,23 @@
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import signal
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
-from collections.abc import Iterator
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
-from PIL import Image
+from PIL import ExifTags, Image
 
-from colorizer.color import lightness
+from colorizer.color import lightness, rgb_to_lab
 from colorizer.evaluation import colorfulness
-from colorizer.runs import Run, find_runs
+from colorizer.pictures import SIMULATED, read_picture
+from colorizer.runs import Run
 
-from .conftest import EXAMPLES, ROOT, SHARED, needs_shared
+from .conftest import EXAMPLES, SHARED, needs_shared
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # gradio_client's own
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-OPTIONS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """(address, runs folder) of a running app.py."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("app")
-    environment = {
-        **os.environ, "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port),
-        "COLORIZER_RUNS": str(folder / "runs"), "GRADIO_TEMP_DIR": str(folder / "gradio"), "OMP_NUM_THREADS": "1",
-    }  # fmt: skip
-    environment.pop("SPACE_ID", None)
-    with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
-    address = f"http://127.0.0.1:{port}"
-    try:
-        _wait_until_served(address, process)
-        yield address, folder / "runs"
-        process.terminate()
-        process.wait(30)
-    finally:
-        process.kill()
-        process.wait()
-        for run in find_runs(folder / "runs"):  # they outlive the app, and would a failed test
-            if (pid := run.process()) is not None:
-                os.kill(pid, signal.SIGKILL)
-    assert "Traceback" not in (folder / "log.txt").read_text()
-
-
-def _wait_until_served(address: str, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 180
-    while time.monotonic() < until and process.poll() is None:
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except OSError:
-            time.sleep(0.3)
-    raise AssertionError("app.py does not answer")
 
 
 @pytest.fixture(scope="module")
@@ -104,10 +51,75 @@ def test_every_old_photograph_comes_back_in_colour(client: Client) -> None:
         _check_coloured(photo, client.predict(handle_file(photo), api_name="/colorize"))
 
 
+def test_the_endpoint_takes_every_adjustment(client: Client) -> None:
+    photo = EXAMPLES / "black-and-white" / "coffee.jpg"
+    plain, vivid, grey = (
+        np.asarray(read_picture(client.predict(handle_file(photo), api_name="/colorize", **options)).rgb)
+        for options in ({}, {"vividness": 300, "saturation": 150}, {"strength": 0})
+    )
+    assert colorfulness(vivid) > 1.3 * colorfulness(plain)
+    assert colorfulness(grey) < 1
+    jpeg = client.predict(handle_file(photo), format="jpg", quality=80, note=True, api_name="/colorize")
+    with Image.open(jpeg) as image:
+        assert image.format == "JPEG"
+        assert SIMULATED.encode() in image.getexif().get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment]
+    with pytest.raises(Exception, match="saturation must lie between"):
+        client.predict(handle_file(photo), saturation=900, api_name="/colorize")
+
+
+def test_hints_and_alternatives_through_the_api(client: Client) -> None:
+    photo = EXAMPLES / "black-and-white" / "coffee.jpg"
+    hints = [[300, 250, 25, "#2040c0"], {"points": [[100, 60], [160, 60]], "radius": 10, "color": "#208020"}]
+    painted = client.predict(handle_file(photo), hints, api_name="/colorize_with_hints")
+    _check_coloured(photo, painted)
+    lab = rgb_to_lab(read_picture(painted).rgb)
+    assert lab[240:260, 290:310, 2].mean() < -15, "blue where the hint says so"
+    assert lab[55:65, 105:155, 1].mean() < -5, "green along the stroke"
+    files, found = client.predict(handle_file(photo), 2, hints, api_name="/alternatives")
+    assert 1 <= len(files) == len(found) <= 2
+    again = client.predict(handle_file(photo), found[0], api_name="/colorize_with_hints")
+    assert np.abs(read_picture(again).rgb.astype(int) - read_picture(files[0]).rgb).mean() < 0.5
+    with pytest.raises(Exception, match="has no 'radius'"):
+        client.predict(handle_file(photo), [{"x": 1, "y": 2, "color": "red"}], api_name="/colorize_with_hints")
+    with pytest.raises(Exception, match="is not on the photo"):
+        client.predict(handle_file(photo), [[9999, 2, 3, "red"]], api_name="/colorize_with_hints")
+
+
+def _album(folder: Path) -> tuple[list[Path], Path]:
+    """(two photos and a broken file, a zip with two more and something else)."""
+    photos = sorted((EXAMPLES / "black-and-white").glob("*.jpg"))
+    broken = folder / "broken & bent.jpg"
+    broken.write_text("no picture")
+    zipped = folder / "album.zip"
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.write(photos[2], "deep/a.jpg")
+        archive.writestr("/escape.jpg", photos[3].read_bytes())
+        archive.writestr("notes.txt", "nothing")
+    return [*photos[:2], broken], zipped
+
+
+def test_an_album_through_the_api(client: Client, tmp_path: Path) -> None:
+    files, zipped = _album(tmp_path)
+    given = [handle_file(f) for f in [*files, zipped]]
+    result, report = client.predict(given, vividness=50, api_name="/colorize_batch")
+    with zipfile.ZipFile(result) as archive:
+        assert sorted(archive.namelist()) == sorted(["astronaut.jpg", "chelsea.jpg", "deep/a.jpg", "escape.jpg"])
+        assert report["coloured"] == sorted(archive.namelist())
+        archive.extract("astronaut.jpg", tmp_path)
+    assert list(report["failed"]) == ["broken & bent.jpg"]
+    with Image.open(tmp_path / "astronaut.jpg") as painted:
+        assert colorfulness(np.asarray(painted)) > 4
+    with pytest.raises(Exception, match="None of these"):
+        client.predict([handle_file(files[2])], api_name="/colorize_batch")
+
+
 def test_the_endpoints_are_named_and_described(client: Client) -> None:
     endpoints = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     assert set(endpoints) == {
         "/colorize",
+        "/colorize_with_hints",
+        "/alternatives",
+        "/colorize_batch",
         "/train",
         "/stop_training",
         "/resume_training",
@@ -184,44 +196,3 @@ def test_training_is_refused_on_a_shared_space(monkeypatch: pytest.MonkeyPatch, 
         start_training(str(EXAMPLES / "color"), 1, *settings)
     with pytest.raises(Exception, match="only the examples"):
         check_folder(str(photo_folder))
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="left out: needs Chromium, which is not installed")
-def test_in_a_browser(app: tuple[str, Path], photo_folder: Path, tmp_path: Path) -> None:
-    from playwright.sync_api import expect, sync_playwright
-
-    photo = EXAMPLES / "black-and-white" / "grace_hopper.jpg"
-    foreign: list[str] = []
-    with sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        page = browser.new_page(viewport={"width": 1366, "height": 768})
-        page.on("request", lambda r: foreign.append(r.url) if re.match(r"https?://(?!127\.0\.0\.1)", r.url) else None)
-        page.goto(app[0])
-        # Colorize: drop, look, download.
-        page.locator("input[type=file]").first.set_input_files(str(photo))
-        button = page.get_by_role("button", name="Download PNG")
-        expect(button).to_be_enabled(timeout=60_000)
-        with page.expect_download(timeout=60_000) as download:
-            button.click()
-        download.value.save_as(tmp_path / download.value.suggested_filename)
-        assert download.value.suggested_filename == "grace_hopper-color.png"
-        _check_coloured(photo, str(tmp_path / "grace_hopper-color.png"))
-        # Train: start, see it move, stop.
-        page.get_by_role("tab", name="Train").click()
-        page.get_by_label("Pictures").first.fill(str(photo_folder))
-        page.get_by_label("Epochs").fill("300")
-        page.get_by_role("button", name="Train", exact=True).click()
-        expect(page.get_by_text("Validation MSE of ab")).to_be_visible(timeout=180_000)
-        page.reload()
-        page.get_by_role("tab", name="Train").click()
-        expect(page.get_by_text("Validation MSE of ab")).to_be_visible(timeout=60_000)
-        page.get_by_role("button", name="Stop").click()
-        expect(page.get_by_text("can be resumed")).to_be_visible(timeout=60_000)
-        # Evaluate the examples.
-        page.get_by_role("tab", name="Evaluate").click()
-        page.get_by_role("button", name="Evaluate", exact=True).click()
-        expect(page.get_by_text("over 5 pictures")).to_be_visible(timeout=120_000)
-        expect(page.get_by_role("row", name="evaluation.html")).to_be_visible(timeout=60_000)
-        browser.close()
-    assert foreign == []

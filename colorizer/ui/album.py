@@ -54,15 +54,18 @@ def _name(job: batch.Job) -> str:
     return f"{job.source} in {job.archive.path.name}" if job.archive else job.source.name
 
 
-def _progress(done: int, total: int, begun: float, stopped: bool) -> str:
+def _progress(results: list[batch.Result], total: int, begun: float, stopped: bool) -> gr.HTML:
+    done, failed = len(results), sum(r.problem is not None for r in results)
     left = (time.monotonic() - begun) / max(done, 1) * (total - done)
     if done == total:
-        words = f"{total} done in {_time(time.monotonic() - begun)}."
+        words = f"{total - failed} coloured in {_time(time.monotonic() - begun)}."
     elif stopped:
         words = f"Stopped after {done} of {total}."
     else:
         words = f"{done} of {total}" + (f", about {_time(left)} left" if done else "")
-    return f'<div id="progress"><progress value="{done}" max="{total}"></progress><br>{words}</div>'
+    words += f" {failed} could not be: see below." if failed else ""
+    bar = f'<div class="bar" role="progressbar" aria-valuenow="{done}" aria-valuemax="{total}">'
+    return gr.HTML(f'{bar}<div style="width: {100 * done / total:.1f}%"></div></div>{words}', visible=True)
 
 
 def _time(seconds: float) -> str:
@@ -90,13 +93,13 @@ def colorize_all(
     stop, token = threading.Event(), folder.name
     _stops[token] = stop
     begun, results, gallery = time.monotonic(), [], []
-    yield _progress(0, len(jobs), begun, False), [], "", gr.DownloadButton(visible=False), token
+    yield _progress([], len(jobs), begun, False), [], "", gr.DownloadButton(visible=False), token
     try:
         for result in batch.run(colorizer_for(None), jobs, settings, output=output, stop=stop):
             results.append(result)
             if result.written:
                 gallery.append((_thumbnail(result.written[0], folder / "small", len(results)), result.written[0].name))
-            shown = _progress(len(results), len(jobs), begun, stop.is_set())
+            shown = _progress(results, len(jobs), begun, stop.is_set())
             yield shown, gallery[-_SHOWN:], _problems(results), gr.skip(), token
     finally:
         stop.set()
@@ -105,7 +108,7 @@ def colorize_all(
     if any(r.written for r in results):
         button = gr.DownloadButton(value=_zip(folder / "colour", "coloured.zip"), visible=True)
     stopped = len(results) < len(jobs)
-    yield _progress(len(results), len(jobs), begun, stopped), gallery[-_SHOWN:], _problems(results), button, token
+    yield _progress(results, len(jobs), begun, stopped), gallery[-_SHOWN:], _problems(results), button, token
 
 
 def stop(token: str) -> None:
@@ -161,23 +164,24 @@ def build(files: gr.File, begin: gr.Column) -> None:
             vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", buttons=[])
             saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
             strength = gr.Slider(0, 100, 100, step=5, label="Colour strength %", buttons=[])
-            choices = [("Same as before", "same"), ("PNG", "png"), ("JPEG", "jpg")]
+            choices = [("Same", "same"), ("PNG", "png"), ("JPEG", "jpg")]
             format = gr.Radio(choices, value="same", show_label=False, container=False)
             with gr.Accordion("More", open=False):
                 quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
                 note = gr.Checkbox(label="Write into the files that their colours are simulated")
             go = gr.Button("Colour them", variant="primary")
             cancel = gr.Button("Cancel", visible=False)
-            progress, problems = gr.HTML(), gr.Markdown()
+            progress = gr.HTML(elem_id="progress", visible=False)
             save = gr.DownloadButton("Download all (zip)", variant="primary", visible=False)
             again = gr.Button("Other photographs")
+            problems = gr.Markdown()
     quiet: dict[str, Any] = {"api_visibility": "private"}
 
     def arrived(given: list[str] | None) -> tuple[Any, ...]:
         number = len(given or [])
         return (
             gr.Column(visible=not number), gr.Column(visible=bool(number)), f"{number} file{'s' * (number != 1)}",
-            "", [], "", gr.DownloadButton(visible=False),
+            gr.HTML(visible=False), [], "", gr.DownloadButton(visible=False),
         )  # fmt: skip
 
     files.change(arrived, files, [begin, work, words, progress, gallery, problems, save], **quiet)

@@ -109,7 +109,7 @@ def alternatives(
         quality: of JPEG and WebP, 1 to 100.
         note: whether the files' metadata are to say that the colours are simulated.
     Returns:
-        the coloured pictures, the most different first, and for each the hints that lead to it.
+        the coloured pictures, the most plausible first, and for each the hints that lead to it.
     """
     photo, settings = _read(picture), settings_of(vividness, saturation, strength, working_size)
     output, folder = Output(format, int(quality), note), result_folder()
@@ -163,6 +163,12 @@ def _compared(opened: Opened, settings: Settings, strokes: list[Any]) -> tuple[t
     return (str(folder / "before.jpg"), str(folder / "after.jpg")), painted
 
 
+def _canvas(opened: Opened, painted: Photo, **more: Any) -> gr.HTML:
+    """All its properties each time: as long as its tab was not opened, the last update replaces those before it."""
+    height, width = opened.prepared.photo.rgb.shape[:2]
+    return gr.HTML(src=_as_url(painted), width=width, height=height, **more)
+
+
 @friendly
 @computing
 def show(picture: str | None, *knobs: float) -> tuple[Any, ...]:
@@ -175,13 +181,12 @@ def show(picture: str | None, *knobs: float) -> tuple[Any, ...]:
     height, width = photo.rgb.shape[:2]
     deep = photo.rgb.dtype.itemsize == 2
     words = f"{Path(picture).name}: {width} × {height}" + (", 16 bit" if deep else "")
-    canvas = gr.HTML(value=[], src=_as_url(painted), width=width, height=height)
     formats = [("PNG", "png"), ("JPEG", "jpg"), *([("TIFF", "tif")] if deep else [])]
     return (
         gr.Column(visible=False),
         gr.Column(visible=True),
         compared,
-        canvas,
+        _canvas(opened, painted, value=[]),
         [],
         "  \n".join([words, *photo.metadata.notes]),
         gr.Radio(choices=formats, value="png"),
@@ -195,8 +200,9 @@ def recolour(picture: str | None, strokes: list[Any], *knobs: float) -> tuple[An
     """Colour the photo on the page anew."""
     if not picture:
         return gr.skip(), gr.skip()
-    compared, painted = _compared(opened_photos.get(picture), settings_of(*knobs), strokes or [])
-    return compared, gr.HTML(src=_as_url(painted))
+    opened = opened_photos.get(picture)
+    compared, painted = _compared(opened, settings_of(*knobs), strokes or [])
+    return compared, _canvas(opened, painted)
 
 
 @friendly
@@ -233,6 +239,16 @@ def download(
     return str(_written(painted, result_folder() / f"{Path(picture).stem}-color", output))
 
 
+class _PhotoDrop(gr.Image):
+    """Gives the file as it came. Gradio's own would decode it first, and fail in its own words."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        """The path of the file, or None."""
+        return None if payload is None else payload.path
+
+
 @dataclass
 class _Side:
     """What stands beside the picture."""
@@ -256,7 +272,7 @@ class _Side:
 
 def _side() -> _Side:
     usual = colorizer_for(None).working_size(Settings())
-    vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", info="How bold the guesses are", buttons=[])
+    vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", info="Bolder guesses", buttons=[])
     saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
     strength = gr.Slider(0, 100, 100, step=5, label="Colour strength %", info="0 is grey", buttons=[])
     output = gr.Radio([("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False)
@@ -275,7 +291,7 @@ def build() -> None:
     with gr.Column(elem_id="begin") as begin:
         with gr.Row():
             with gr.Column(scale=3, min_width=280):
-                photo = gr.Image(
+                photo = _PhotoDrop(
                     label="Your photograph", type="filepath", image_mode=None, elem_id="drop", show_label=False,
                     sources=["upload", "clipboard", "webcam"],
                     placeholder="Drop a photograph here, paste one, or click",

@@ -1,0 +1,343 @@
+"""The Colorize tab: drop a photo, see it in colour, correct it, take it home; or drop an album."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import gradio as gr
+from PIL import Image
+
+from ..alternatives import LEAST_DIFFERENCE
+from ..errors import UserError
+from ..hints import Hint, as_strokes, parse_hints
+from ..pictures import FORMATS, Output, Photo, read_picture, write_picture
+from ..settings import Settings
+from . import album
+from .common import EXAMPLES, HEAVY, Opened, colorizer_for, computing, friendly, opened_photos, result_folder
+from .painter import painter
+
+_PAINTED_SIDE = 1280  # pixels of the longer side, at most, of the picture that is painted on
+_OTHERS = 6
+_ASK = "Other ways to colour this photograph; your strokes stay."
+# The browser takes the file that was made at its click.
+_SAVE = """(file) => { const link = document.createElement("a"); link.href = file.url;
+link.download = file.orig_name; document.body.append(link); link.click(); link.remove(); }"""
+
+def settings_of(vividness: float, saturation: float, strength: float, working_size: float) -> Settings:
+    """As the page has them: percent, and 0 for the usual working size."""
+    return Settings(
+        vividness=vividness / 100,
+        saturation=saturation / 100,
+        strength=strength / 100,
+        working_size=int(working_size) or None,
+    )
+
+@friendly
+@computing
+def colorize(
+    picture: str, vividness: float, saturation: float, strength: float, working_size: float, format: str,
+    quality: float, note: bool,
+) -> str:  # fmt: skip
+    """Colour a photograph at its own size.
+
+    Args:
+        picture: a JPEG, PNG, WebP or TIFF file.
+        vividness: percent; 0 cautious, 100 as usual, 300 vivid.
+        saturation: percent; chroma is multiplied by it.
+        strength: percent; 0 is grey.
+        working_size: short side in pixels of the copy that the network sees; 0 for the usual.
+        format: "png", "jpg", "webp" or "tif".
+        quality: of JPEG and WebP, 1 to 100.
+        note: whether the file's metadata are to say that the colours are simulated.
+    Returns:
+        the coloured picture, a file of the same size.
+    """
+    settings = settings_of(vividness, saturation, strength, working_size)
+    return _coloured_file(picture, [], settings, Output(format, int(quality), note))
+
+@friendly
+@computing
+def colorize_with_hints(
+    picture: str, hints: list[Any], vividness: float, saturation: float, strength: float, working_size: float,
+    format: str, quality: float, note: bool,
+) -> str:  # fmt: skip
+    """Colour a photograph, some of whose colours are known.
+
+    Args:
+        picture: a JPEG, PNG, WebP or TIFF file.
+        hints: [[x, y, radius, "#rrggbb"], ...] in the picture's pixels, or strokes,
+            [{"points": [[x, y], ...], "radius": r, "color": "#rrggbb"}, ...].
+        vividness: percent; 0 cautious, 100 as usual, 300 vivid.
+        saturation: percent; chroma is multiplied by it.
+        strength: percent; 0 is grey.
+        working_size: short side in pixels of the copy that the network sees; 0 for the usual.
+        format: "png", "jpg", "webp" or "tif".
+        quality: of JPEG and WebP, 1 to 100.
+        note: whether the file's metadata are to say that the colours are simulated.
+    Returns:
+        the coloured picture, a file of the same size.
+    """
+    settings = settings_of(vividness, saturation, strength, working_size)
+    return _coloured_file(picture, parse_hints(hints), settings, Output(format, int(quality), note))
+
+@friendly
+@computing
+def alternatives(
+    picture: str, number: float, hints: list[Any], vividness: float, saturation: float, strength: float,
+    working_size: float, format: str, quality: float, note: bool,
+) -> tuple[list[str], list[Any]]:  # fmt: skip
+    """Colour a photograph in other plausible ways.
+
+    Args:
+        picture: a JPEG, PNG, WebP or TIFF file.
+        number: of colourings, at most; there are fewer if the network sees no other way.
+        hints: colours that are known, as for /colorize_with_hints.
+        vividness: percent; 0 cautious, 100 as usual, 300 vivid.
+        saturation: percent; chroma is multiplied by it.
+        strength: percent; 0 is grey.
+        working_size: short side in pixels of the copy that the network sees; 0 for the usual.
+        format: "png", "jpg", "webp" or "tif".
+        quality: of JPEG and WebP, 1 to 100.
+        note: whether the files' metadata are to say that the colours are simulated.
+    Returns:
+        the coloured pictures, the most plausible first, and for each the hints that lead to it.
+    """
+    photo, settings = _read(picture), settings_of(vividness, saturation, strength, working_size)
+    output, folder = Output(format, int(quality), note), result_folder()
+    found = colorizer_for(None).prepare(photo).alternatives(int(number), settings, parse_hints(hints))
+    files = []
+    for k, (painted, _) in enumerate(found, 1):
+        target = folder / f"{Path(picture).stem}-other{k}"
+        files.append(str(_written(painted, target, output)))
+    return files, [as_strokes(h) for _, h in found]
+
+def _read(picture: str | None) -> Photo:
+    if not picture:
+        raise UserError("Give a photograph first.")
+    return read_picture(picture)
+
+def _written(photo: Photo, target: Path, output: Output) -> Path:
+    path = target.with_name(target.name + output.suffix(photo, ".png"))
+    write_picture(photo, path, output)
+    return path
+
+def _coloured_file(picture: str, hints: list[Hint], settings: Settings, output: Output) -> str:
+    prepared = colorizer_for(None).prepare(_read(picture))
+    target = result_folder() / f"{Path(picture).stem}-color"
+    return str(_written(prepared.colorize(settings, hints, in_place=True), target, output))
+
+# ------------------------------------------------------------------------------------------ the page
+
+def _as_url(photo: Photo) -> str:
+    """A small copy, for the canvas, as a data URL."""
+    image = photo.rgb
+    scale = min(1.0, _PAINTED_SIDE / max(image.shape[:2]))
+    if scale < 1:
+        size = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "JPEG", quality=88)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+def _compared(opened: Opened, settings: Settings, strokes: list[Any]) -> tuple[tuple[str, str], Photo]:
+    """The files of the slider, before and after, and the coloured view."""
+    painted = opened.prepared.colorize(settings, parse_hints(strokes), onto=opened.view)
+    folder = result_folder()
+    for name, photo in (("before.jpg", opened.view), ("after.jpg", painted)):
+        write_picture(replace(photo, alpha=None), folder / name, Output(quality=92))
+    return (str(folder / "before.jpg"), str(folder / "after.jpg")), painted
+
+@friendly
+@computing
+def show(picture: str | None, *knobs: float) -> tuple[Any, ...]:
+    """Colour what was dropped, and show the tools for it; without a picture, the page's beginning."""
+    if not picture:
+        return gr.Column(visible=True), gr.Column(visible=False), None, gr.skip(), [], "", gr.skip(), gr.skip()
+    opened = opened_photos.get(picture)
+    compared, painted = _compared(opened, settings_of(*knobs), [])
+    photo = opened.prepared.photo
+    height, width = photo.rgb.shape[:2]
+    deep = photo.rgb.dtype.itemsize == 2
+    words = f"{Path(picture).name}: {width} × {height}" + (", 16 bit" if deep else "")
+    canvas = gr.HTML(value=[], src=_as_url(painted), width=width, height=height)
+    formats = [("PNG", "png"), ("JPEG", "jpg"), *([("TIFF", "tif")] if deep else [])]
+    return (
+        gr.Column(visible=False),
+        gr.Column(visible=True),
+        compared,
+        canvas,
+        [],
+        "  \n".join([words, *photo.metadata.notes]),
+        gr.Radio(choices=formats, value="png"),
+        gr.Tabs(selected="compare"),
+    )
+
+@friendly
+@computing
+def recolour(picture: str | None, strokes: list[Any], *knobs: float) -> tuple[Any, ...]:
+    """Colour the photo on the page anew."""
+    if not picture:
+        return gr.skip(), gr.skip()
+    compared, painted = _compared(opened_photos.get(picture), settings_of(*knobs), strokes or [])
+    return compared, gr.HTML(src=_as_url(painted))
+
+@friendly
+@computing
+def show_others(picture: str, strokes: list[Any], *knobs: float) -> tuple[Any, ...]:
+    """A gallery of other plausible colourings of the photo on the page."""
+    opened = opened_photos.get(picture)
+    found = opened.prepared.alternatives(_OTHERS, settings_of(*knobs), parse_hints(strokes or []), onto=opened.view)
+    folder = result_folder()
+    pictures = []
+    for k, (painted, _) in enumerate(found, 1):
+        path = folder / f"other{k}.jpg"
+        write_picture(replace(painted, alpha=None), path, Output(quality=90))
+        pictures.append((str(path), f"Other {k}"))
+    few = f"The network sees no way to colour it that differs visibly (by a mean CIEDE2000 of {LEAST_DIFFERENCE:g})."
+    return pictures, [as_strokes(hints) for _, hints in found], "Click the one you like." if found else few
+
+def take(others: list[list[Any]], chosen: gr.SelectData) -> tuple[Any, ...]:
+    """The strokes that lead to the colouring that was clicked."""
+    return gr.HTML(value=others[chosen.index]), gr.Tabs(selected="compare"), gr.Gallery(selected_index=None)
+
+@friendly
+@computing
+def download(
+    picture: str, strokes: list[Any], vividness: float, saturation: float, strength: float, working_size: float,
+    format: str, quality: float, note: bool,
+) -> str:  # fmt: skip
+    """The file of the photo on the page, at its own size, exact."""
+    settings = settings_of(vividness, saturation, strength, working_size)
+    painted = opened_photos.get(picture).prepared.colorize(settings, parse_hints(strokes or []))
+    output = Output(format, int(quality), note)
+    return str(_written(painted, result_folder() / f"{Path(picture).stem}-color", output))
+
+class _PhotoDrop(gr.Image):
+    """Gives the file as it came. Gradio's own would decode it first, and fail in its own words."""
+
+    is_template = True
+
+    def preprocess(self, payload: Any) -> str | None:
+        """The path of the file, or None."""
+        return None if payload is None else payload.path
+    from typing import Callable, Literal, Sequence, Any, TYPE_CHECKING
+    from gradio.blocks import Block
+    if TYPE_CHECKING:
+        from gradio.components import Timer
+        from gradio.components.base import Component
+
+@dataclass
+class _Side:
+    """What stands beside the picture."""
+
+    vividness: gr.Slider
+    saturation: gr.Slider
+    strength: gr.Slider
+    size: gr.Slider
+    format: gr.Radio
+    quality: gr.Slider
+    note: gr.Checkbox
+
+    @property
+    def knobs(self) -> list[gr.Slider]:
+        return [self.vividness, self.saturation, self.strength, self.size]
+
+    @property
+    def output(self) -> list[Any]:
+        return [self.format, self.quality, self.note]
+
+def _side() -> _Side:
+    usual = colorizer_for(None).working_size(Settings())
+    vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", info="Bolder guesses", buttons=[])
+    saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
+    strength = gr.Slider(0, 100, 100, step=5, label="Colour strength %", info="0 is grey", buttons=[])
+    output = gr.Radio([("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False)
+    with gr.Accordion("More", open=False):
+        size = gr.Slider(
+            96, 384, usual, step=32, label="Working size", info="Pixels that the network sees; more is more local",
+            buttons=[],
+        )  # fmt: skip
+        quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
+        note = gr.Checkbox(label="Write into the file that its colours are simulated")
+    return _Side(vividness, saturation, strength, size, output, quality, note)
+
+def build() -> None:
+    """Lay out the tab."""
+    with gr.Column(elem_id="begin") as begin:
+        with gr.Row():
+            with gr.Column(scale=3, min_width=280):
+                photo = _PhotoDrop(
+                    label="Your photograph", type="filepath", image_mode=None, elem_id="drop", show_label=False,
+                    sources=["upload", "clipboard", "webcam"],
+                    placeholder="Drop a photograph here, paste one, or click",
+                )  # fmt: skip
+            with gr.Column(scale=1, min_width=240):
+                files = gr.File(
+                    label="Many photographs, or a zip file of them", file_count="multiple", elem_id="many",
+                    file_types=["image", ".zip", ".tif", ".tiff"],
+                )  # fmt: skip
+        pictures = sorted(str(p) for p in (EXAMPLES / "black-and-white").glob("*.jpg"))
+        gr.Examples(pictures, photo, label="Or try one of these", api_visibility="private")
+    others = gr.State([])
+    with gr.Column(visible=False) as work, gr.Row():
+        with gr.Column(scale=4, min_width=280), gr.Tabs(selected="compare") as views:
+            with gr.Tab("Compare", id="compare"):
+                slider = gr.ImageSlider(
+                    type="filepath", interactive=False, elem_id="slider", buttons=["fullscreen"], show_label=False,
+                )  # fmt: skip
+            with gr.Tab("Correct", id="correct", render_children=True):  # else it loses what it is given unseen
+                canvas = painter(elem_id="canvas")
+            with gr.Tab("Others", id="others"):
+                with gr.Row(elem_id="ask"):
+                    ask = gr.Button("Show me others", size="sm", min_width=160, scale=0)
+                    said = gr.Markdown(_ASK)
+                gallery = gr.Gallery(
+                    columns=3, object_fit="contain", show_label=False, allow_preview=False, elem_id="others",
+                    buttons=[], interactive=False,
+                )  # fmt: skip
+        with gr.Column(scale=1, min_width=250, elem_id="side"):
+            words = gr.Markdown()
+            side = _side()
+            save = gr.Button("Download", variant="primary")
+            again = gr.Button("Another photograph")
+    saved = gr.File(visible=False)
+    quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": HEAVY}
+    photo.change(
+        show, [photo, *side.knobs], [begin, work, slider, canvas, others, words, side.format, views], **quiet
+    ).then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")
+    gr.on(
+        [canvas.input, *(knob.input for knob in side.knobs)], recolour, [photo, canvas, *side.knobs], [slider, canvas],
+        trigger_mode="always_last", show_progress="hidden", **quiet,
+    )  # fmt: skip
+    ask.click(show_others, [photo, canvas, *side.knobs], [gallery, others, said], trigger_mode="once", **quiet)
+    gallery.select(take, others, [canvas, views, gallery], api_visibility="private").then(
+        recolour, [photo, canvas, *side.knobs], [slider, canvas], **quiet
+    )
+    save.click(
+        download, [photo, canvas, *side.knobs, *side.output], saved, trigger_mode="once", show_progress_on=save, **quiet
+    ).success(None, saved, None, js=_SAVE, api_visibility="private")
+    again.click(lambda: None, None, photo, api_visibility="private")
+    album.build(files, begin)
+    _endpoints()
+
+def _endpoints() -> None:
+    """The same for programs: components that nobody sees give the parameters' types and defaults."""
+    picture, coloured = gr.File(visible=False), gr.File(visible=False)
+    hints, number = gr.JSON([], visible=False), gr.Number(3, visible=False, precision=0)
+    files, found = gr.Files(visible=False), gr.JSON(visible=False)
+    chosen = [
+        gr.Number(100, visible=False), gr.Number(100, visible=False), gr.Number(100, visible=False),
+        gr.Number(0, visible=False, precision=0), gr.Dropdown(list(FORMATS), value="png", visible=False),
+        gr.Number(95, visible=False, precision=0), gr.Checkbox(visible=False),
+    ]  # fmt: skip
+    quiet: dict[str, Any] = {"concurrency_id": HEAVY}
+    picture.upload(colorize, [picture, *chosen], coloured, api_name="colorize", **quiet)
+    picture.upload(colorize_with_hints, [picture, hints, *chosen], coloured, api_name="colorize_with_hints", **quiet)
+    picture.upload(
+        alternatives, [picture, number, hints, *chosen], [files, found], api_name="alternatives", **quiet
+    )  # fmt: skip
