@@ -13,16 +13,23 @@ from colorizer.ui import colorize, evaluate, train
 from colorizer.ui.common import CSS, colorizer_for, computing, theme
 
 MAX_UPLOAD = "200mb"
-# A picture that is pasted anywhere on the page goes where one would be dropped.
-PASTE = """() => document.addEventListener("paste", (event) => {
-    const pictures = [...event.clipboardData.files].filter((file) => file.type.startsWith("image/"));
-    const drop = document.querySelector("#drop input[type=file]");
-    if (!pictures.length || !drop) return;
-    const transfer = new DataTransfer();
-    transfer.items.add(pictures[0]);
-    drop.files = transfer.files;
-    drop.dispatchEvent(new Event("change", { bubbles: true }));
-})"""
+# Pictures that are pasted or dropped anywhere on the page go where one would drop them.
+TAKE = """() => {
+    const take = (event, files) => {
+        const given = [...files].filter((file) => file.type.startsWith("image/") || file.name.endsWith(".zip"));
+        const one = given.length === 1 && !given[0].name.endsWith(".zip");
+        const input = document.querySelector((one ? "#drop" : "#many") + " input[type=file]");
+        if (!given.length || !input) return;
+        event.preventDefault();
+        const transfer = new DataTransfer();
+        given.forEach((file) => transfer.items.add(file));
+        input.files = transfer.files;
+        input.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+    document.addEventListener("paste", (event) => take(event, event.clipboardData.files));
+    document.addEventListener("dragover", (event) => event.preventDefault());
+    document.addEventListener("drop", (event) => event.defaultPrevented || take(event, event.dataTransfer.files));
+}"""
 
 
 def build() -> gr.Blocks:
@@ -36,7 +43,7 @@ def build() -> gr.Blocks:
                 train.build()
             with gr.Tab("Evaluate"):
                 evaluate.build()
-        page.load(None, js=PASTE, api_visibility="private")
+        page.load(None, js=TAKE, api_visibility="private")
     return page.queue(max_size=32, default_concurrency_limit=4)
 
 

@@ -68,6 +68,21 @@ def page(browser: Browser, app: tuple[str, Path]) -> Iterator[Page]:
     assert failures == []
 
 
+# Pictures given anywhere on the page: ["paste" or "drop", [name, ...]].
+_GIVE = """async ([kind, names]) => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 90, height: 60 });
+    canvas.getContext("2d").fillRect(20, 10, 30, 30);
+    const blob = await new Promise((done) => canvas.toBlob(done));
+    const data = new DataTransfer();
+    names.forEach((name) => data.items.add(new File([blob], name, { type: "image/png" })));
+    document.body.dispatchEvent(
+        kind === "paste"
+            ? new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true })
+            : new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }),
+    );
+}"""
+
+
 def _drop(page: Page, photo: Path) -> None:
     page.locator("#drop input[type=file]").set_input_files(photo)
     expect(page.locator("#slider img").last).to_be_visible(timeout=WAIT)
@@ -128,18 +143,16 @@ def test_an_example_a_paste_and_the_formats(page: Page, tmp_path: Path) -> None:
     after = _download(page, tmp_path)
     assert after.name == "astronaut-color.jpg"
     _checked(EXAMPLES / "black-and-white" / "astronaut.jpg", after, 20)  # JPEG rounds, too
-    page.get_by_role("button", name="Another photograph").click()
-    page.evaluate(
-        """async () => {
-        const canvas = Object.assign(document.createElement("canvas"), { width: 90, height: 60 });
-        canvas.getContext("2d").fillRect(20, 10, 30, 30);
-        const blob = await new Promise((done) => canvas.toBlob(done));
-        const data = new DataTransfer();
-        data.items.add(new File([blob], "pasted.png", { type: "image/png" }));
-        document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data }));
-    }"""
-    )
+    page.evaluate(_GIVE, ["paste", ["pasted.png"]])
     expect(page.get_by_text("pasted.png: 90 × 60")).to_be_visible(timeout=WAIT)
+    page.evaluate(_GIVE, ["drop", ["dropped.png"]])
+    expect(page.get_by_text("dropped.png: 90 × 60")).to_be_visible(timeout=WAIT)
+    page.evaluate(_GIVE, ["drop", ["one.png", "two.png"]])
+    expect(page.get_by_text("2 files")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#slider")).to_have_count(0)
+    page.evaluate(_GIVE, ["drop", ["dropped.png"]])
+    expect(page.get_by_text("dropped.png: 90 × 60")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("button", name="Colour them")).to_have_count(0)
 
 
 def test_a_16_bit_scan_stays_16_bit(page: Page, tmp_path: Path) -> None:

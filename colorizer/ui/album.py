@@ -145,12 +145,15 @@ def colorize_batch(
     return _zip(folder / "colour", "coloured.zip"), {"coloured": sorted(written), "failed": failed}
 
 
-def build(files: gr.File, begin: gr.Column) -> None:
+def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> gr.Column:
     """Lay out what is shown once several photographs were dropped.
 
     Args:
         files: where they are dropped.
-        begin: what is hidden then.
+        photo: where a single one is; emptied then.
+        begin, one: the page's beginning and the tools for a single photo; hidden then.
+    Returns:
+        what is shown.
     """
     token = gr.State("")
     with gr.Column(visible=False) as work, gr.Row():
@@ -159,13 +162,13 @@ def build(files: gr.File, begin: gr.Column) -> None:
                 columns=4, object_fit="contain", show_label=False, elem_id="batch", interactive=False,
                 buttons=["fullscreen"],
             )  # fmt: skip
-        with gr.Column(scale=1, min_width=250):
+        with gr.Column(scale=1, min_width=250, elem_id="album-side"):
             words = gr.Markdown()
             vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", buttons=[])
             saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
             strength = gr.Slider(0, 100, 100, step=5, label="Colour strength %", buttons=[])
             choices = [("Same", "same"), ("PNG", "png"), ("JPEG", "jpg")]
-            format = gr.Radio(choices, value="same", show_label=False, container=False)
+            format = gr.Radio(choices, value="same", show_label=False, container=False, elem_classes="formats")
             with gr.Accordion("More", open=False):
                 quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
                 note = gr.Checkbox(label="Write into the files that their colours are simulated")
@@ -178,20 +181,24 @@ def build(files: gr.File, begin: gr.Column) -> None:
     quiet: dict[str, Any] = {"api_visibility": "private"}
 
     def arrived(given: list[str] | None) -> tuple[Any, ...]:
-        number = len(given or [])
+        if not given:
+            return (gr.skip(),) * 9
         return (
-            gr.Column(visible=not number), gr.Column(visible=bool(number)), f"{number} file{'s' * (number != 1)}",
-            gr.HTML(visible=False), [], "", gr.DownloadButton(visible=False),
+            gr.Column(visible="hidden"), gr.Column(visible=False), gr.Column(visible=True), None,
+            f"{len(given)} file{'s' * (len(given) != 1)}", gr.HTML(visible=False), [], "",
+            gr.DownloadButton(visible=False),
         )  # fmt: skip
 
-    files.change(arrived, files, [begin, work, words, progress, gallery, problems, save], **quiet)
+    files.change(arrived, files, [begin, one, work, photo, words, progress, gallery, problems, save], **quiet)
     chosen = [files, vividness, saturation, strength, format, quality, note]
     go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [go, cancel], **quiet).then(
         colorize_all, chosen, [progress, gallery, problems, save, token], concurrency_id=HEAVY, show_progress="hidden",
         **quiet,
     ).then(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [go, cancel], **quiet)  # fmt: skip
     cancel.click(stop, token, None, **quiet)
-    again.click(stop, token, None, **quiet).then(lambda: None, None, files, **quiet)
+    again.click(stop, token, None, **quiet).then(
+        lambda: (None, gr.Column(visible=True), gr.Column(visible=False)), None, [files, begin, work], **quiet
+    )
     given, zipped, report = gr.Files(visible=False), gr.File(visible=False), gr.JSON(visible=False)
     options = [
         gr.Number(100, visible=False), gr.Number(100, visible=False), gr.Number(100, visible=False),
@@ -201,3 +208,4 @@ def build(files: gr.File, begin: gr.Column) -> None:
     given.upload(
         colorize_batch, [given, *options], [zipped, report], api_name="colorize_batch", concurrency_id=HEAVY
     )  # fmt: skip
+    return work

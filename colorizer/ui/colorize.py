@@ -172,9 +172,9 @@ def _canvas(opened: Opened, painted: Photo, **more: Any) -> gr.HTML:
 @friendly
 @computing
 def show(picture: str | None, *knobs: float) -> tuple[Any, ...]:
-    """Colour what was dropped, and show the tools for it; without a picture, the page's beginning."""
+    """Colour what was dropped, and show the tools for it."""
     if not picture:
-        return gr.Column(visible=True), gr.Column(visible=False), None, gr.skip(), [], "", gr.skip(), gr.skip()
+        return (gr.skip(),) * 10
     opened = opened_photos.get(picture)
     compared, painted = _compared(opened, settings_of(*knobs), [])
     photo = opened.prepared.photo
@@ -183,8 +183,10 @@ def show(picture: str | None, *knobs: float) -> tuple[Any, ...]:
     words = f"{Path(picture).name}: {width} × {height}" + (", 16 bit" if deep else "")
     formats = [("PNG", "png"), ("JPEG", "jpg"), *([("TIFF", "tif")] if deep else [])]
     return (
-        gr.Column(visible=False),
+        gr.Column(visible="hidden"),  # still there, for what is pasted or dropped elsewhere
         gr.Column(visible=True),
+        gr.Column(visible=False),
+        None,
         compared,
         _canvas(opened, painted, value=[]),
         [],
@@ -239,14 +241,9 @@ def download(
     return str(_written(painted, result_folder() / f"{Path(picture).stem}-color", output))
 
 
-class _PhotoDrop(gr.Image):
-    """Gives the file as it came. Gradio's own would decode it first, and fail in its own words."""
-
-    is_template = True
-
-    def preprocess(self, payload: Any) -> str | None:
-        """The path of the file, or None."""
-        return None if payload is None else payload.path
+def _as_it_came(payload: Any) -> str | None:
+    """The path of the dropped file. Gradio's own way would decode it first, and fail in its own words."""
+    return None if payload is None else payload.path
 
 
 @dataclass
@@ -275,7 +272,9 @@ def _side() -> _Side:
     vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", info="Bolder guesses", buttons=[])
     saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
     strength = gr.Slider(0, 100, 100, step=5, label="Colour strength %", info="0 is grey", buttons=[])
-    output = gr.Radio([("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False)
+    output = gr.Radio(
+        [("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False, elem_classes="formats"
+    )
     with gr.Accordion("More", open=False):
         size = gr.Slider(
             96, 384, usual, step=32, label="Working size", info="Pixels that the network sees; more is more local",
@@ -291,11 +290,12 @@ def build() -> None:
     with gr.Column(elem_id="begin") as begin:
         with gr.Row():
             with gr.Column(scale=3, min_width=280):
-                photo = _PhotoDrop(
+                photo = gr.Image(
                     label="Your photograph", type="filepath", image_mode=None, elem_id="drop", show_label=False,
                     sources=["upload", "clipboard", "webcam"],
                     placeholder="Drop a photograph here, paste one, or click",
                 )  # fmt: skip
+                photo.preprocess = _as_it_came  # type: ignore[method-assign]
             with gr.Column(scale=1, min_width=240):
                 files = gr.File(
                     label="Many photographs, or a zip file of them", file_count="multiple", elem_id="many",
@@ -325,10 +325,14 @@ def build() -> None:
             side = _side()
             save = gr.Button("Download", variant="primary")
             again = gr.Button("Another photograph")
+    album_work = album.build(files, photo, begin, work)
     saved = gr.File(visible=False)
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": HEAVY}
     photo.change(
-        show, [photo, *side.knobs], [begin, work, slider, canvas, others, words, side.format, views], **quiet
+        show,
+        [photo, *side.knobs],
+        [begin, work, album_work, files, slider, canvas, others, words, side.format, views],
+        **quiet,
     ).then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")
     gr.on(
         [canvas.input, *(knob.input for knob in side.knobs)], recolour, [photo, canvas, *side.knobs], [slider, canvas],
@@ -341,8 +345,10 @@ def build() -> None:
     save.click(
         download, [photo, canvas, *side.knobs, *side.output], saved, trigger_mode="once", show_progress_on=save, **quiet
     ).success(None, saved, None, js=_SAVE, api_visibility="private")
-    again.click(lambda: None, None, photo, api_visibility="private")
-    album.build(files, begin)
+    again.click(
+        lambda: (None, gr.Column(visible=True), gr.Column(visible=False)), None, [photo, begin, work],
+        api_visibility="private",
+    )  # fmt: skip
     _endpoints()
 
 

@@ -81,7 +81,7 @@ def friendly(function: Function) -> Function:
             try:
                 yield from function(*args, **kwargs)
             except UserError as error:
-                raise gr.Error(html.escape(str(error)), print_exception=False) from error
+                raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from error
 
         return cast(Function, generator)
 
@@ -90,7 +90,7 @@ def friendly(function: Function) -> Function:
         try:
             return function(*args, **kwargs)
         except UserError as error:
-            raise gr.Error(html.escape(str(error)), print_exception=False) from error
+            raise gr.Error(html.escape(str(error), quote=False), print_exception=False) from error
 
     return cast(Function, plain)
 
