@@ -36,13 +36,15 @@ def build() -> gr.Blocks:
     """The page with its tabs."""
     with gr.Blocks(title="Colorizer", delete_cache=(3600, 3600), analytics_enabled=False) as page:
         gr.Markdown("# Colorizer\nBlack-and-white photographs in colour.", elem_id="title")
-        with gr.Tabs():
-            with gr.Tab("Colorize"):
-                colorize.build()
-            with gr.Tab("Train"):
-                train.build()
-            with gr.Tab("Evaluate"):
-                evaluate.build()
+        with gr.Tabs(selected="colorize") as tabs:
+            with gr.Tab("Colorize", id="colorize"):
+                colorize_with = colorize.build()
+            with gr.Tab("Train", id="train") as training:
+                pass
+            with gr.Tab("Evaluate", id="evaluate"):
+                evaluate_with = evaluate.build()
+            with training:
+                train.build(tabs, colorize_with, evaluate_with)
         page.load(None, js=TAKE, api_visibility="private")
     return page.queue(max_size=32, default_concurrency_limit=4)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import os
 import sys
 from datetime import datetime
@@ -30,9 +31,13 @@ def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, argument_default=argparse.SUPPRESS
     )
-    p.add_argument("--data", help="a folder of pictures, a zip, imagenette:ROOT or imagenet:ROOT")
+    p.add_argument(
+        "--data",
+        help="a folder of pictures, a zip, tar shards (shards/*.tar, quoted), sample, imagenette, or imagenet:ROOT",
+    )
     p.add_argument("--output", help="the run's folder (default: runs/DATE-TIME)")
     p.add_argument("--resume", metavar="RUN", help="go on with the run in this folder")
+    p.add_argument("--estimate", action="store_true", help="don't train: measure a few steps and say how long it takes")
     p.add_argument("--epochs", type=int, help="default: 10")
     p.add_argument("--network", choices=NETWORKS, help="default: skip_fusion")
     p.add_argument("--objective", choices=OBJECTIVES, help="default: classification")
@@ -88,7 +93,13 @@ def main() -> int:
     from colorizer.training import train
 
     try:
+        only_estimate = given.pop("estimate", False)
         config, resume = configuration(given)
+        if only_estimate:
+            from colorizer.estimate import estimate
+
+            print(json.dumps(dataclasses.asdict(estimate(config))))
+            return 0
         finished = train(config, resume)
     except UserError as error:
         print(f"train.py: {error}", file=sys.stderr)

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from .data import ZipSource
 from .errors import UserError
 from .hints import Hint
 from .inference import Colorizer
 from .pictures import Output, Photo, find_pictures, read_picture, write_picture
 from .settings import Settings
+from .sources import ZipSource
 
 
 @dataclass(frozen=True)

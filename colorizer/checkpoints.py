@@ -102,7 +102,8 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], half: 
 
 
 def find_checkpoint(path: str | os.PathLike[str] | None) -> Path:
-    """The file meant: the bundled checkpoint for None, `best.safetensors` of a run's folder, or the file itself."""
+    """The file meant: the bundled checkpoint for None, `best.safetensors` of a run's folder, the file itself, or the
+    one in a repository on the Hugging Face Hub, "owner/name"."""
     if path is None:
         return BUNDLED
     found = Path(path)
@@ -110,6 +111,11 @@ def find_checkpoint(path: str | os.PathLike[str] | None) -> Path:
         found = found / "best.safetensors"
         if not found.is_file():
             raise UserError(f"{path} holds no best.safetensors yet: the run has not finished its first epoch.")
+    if not found.exists():
+        from .hub import is_repository, pull  # which takes a second to import
+
+        if is_repository(str(path)):
+            return pull(str(path))
     if not found.is_file():
         raise UserError(f"There is no checkpoint {path}. Give a .safetensors file or the folder of a run.")
     return found

@@ -1,6 +1,6 @@
-"""Photo data sets: where pictures come from, which are fit to train on, the split, and the crops.
+"""Photo data sets: which pictures are fit to train on, the split, and the crops.
 
-source = open_source("photos/")                 # or "photos.zip", "imagenette:ROOT", "imagenet:ROOT"
+source = open_source("photos/")
 scan = scan_pictures(source)                    # grey and broken pictures left out, and counted
 train, validation = split(scan.pictures, 0.05)  # by content: new pictures move none across
 """
@@ -10,29 +10,27 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 import torch
-import torchvision
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from .color import Array, lightness, rgb_to_lab, rgb_to_lab_tensor, soft_histogram
 from .degradation import degrade
 from .errors import UserError
-from .files import write_text
+from .files import cache_folder, write_text
 from .hints import MOST_PATCHES, Patch, draw_patches, draw_patches_within
-from .pictures import EXTENSIONS, MAX_BYTES, find_pictures, thumbnail_rgb
+from .pictures import thumbnail_rgb
 from .recoloring import recolor
+from .sources import PictureSource
 
 if TYPE_CHECKING:
     from .embeddings import EmbeddingCache
@@ -41,133 +39,6 @@ GREY_CHROMA = 4.0  # mean chroma under which a picture teaches grey
 RECOLORED = 0.3  # share of the pictures with hints
 SMALLEST_SIDE = 32
 _SCAN_SIDE = 64
-
-
-def cache_folder() -> Path:
-    """Where scans and embeddings are kept: $COLORIZER_CACHE, or ~/.cache/colorizer."""
-    return Path(os.environ.get("COLORIZER_CACHE") or Path.home() / ".cache" / "colorizer")
-
-
-# -------------------------------------------------------------------------------------------- sources
-
-
-class PictureSource(Protocol):
-    """Named picture files, wherever they are."""
-
-    @property
-    def location(self) -> str: ...
-
-    @property
-    def names(self) -> Sequence[str]: ...
-
-    def read(self, name: str) -> bytes: ...
-
-    def stamp(self, name: str) -> str:
-        """Changes when the file does; cheap."""
-
-
-@dataclass
-class FolderSource:
-    """Picture files in a folder, at any depth, or a list of them."""
-
-    root: Path
-    names: Sequence[str]
-
-    @property
-    def location(self) -> str:
-        return str(self.root.resolve())
-
-    def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
-
-    def stamp(self, name: str) -> str:
-        status = (self.root / name).stat()
-        return f"{status.st_size}-{status.st_mtime_ns}"
-
-
-@dataclass
-class ZipSource:
-    """Picture files in a zip, read in place: nothing is unpacked."""
-
-    path: Path
-    names: Sequence[str] = ()
-    _open: dict[int, zipfile.ZipFile] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        try:
-            with zipfile.ZipFile(self.path) as archive:
-                self._stamps = {
-                    info.filename: f"{info.file_size}-{info.CRC}"
-                    for info in archive.infolist()
-                    if info.filename.lower().endswith(EXTENSIONS)
-                    and not any(part.startswith((".", "__MACOSX")) for part in info.filename.split("/"))
-                }
-        except (zipfile.BadZipFile, OSError) as error:
-            raise UserError(f"{self.path} is not a zip file that can be read.") from error
-        self.names = sorted(self._stamps)
-
-    @property
-    def location(self) -> str:
-        return str(self.path.resolve())
-
-    def read(self, name: str) -> bytes:
-        # One handle a process: a handle shared with a forked worker would share its file position. Its own
-        # lock makes reading from several threads safe.
-        pid = os.getpid()
-        try:
-            if pid not in self._open:
-                self._open[pid] = zipfile.ZipFile(self.path)
-            if self._open[pid].getinfo(name).file_size > MAX_BYTES:
-                raise UserError(f"{name} in {self.path.name} is too large. Take it out of the zip, or make it smaller.")
-            return self._open[pid].read(name)
-        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError) as error:
-            raise UserError(f"{name} in {self.path.name} can't be read: it is broken or encrypted.") from error
-
-    def stamp(self, name: str) -> str:
-        return self._stamps[name]
-
-    def __getstate__(self) -> dict[str, object]:
-        return {**self.__dict__, "_open": {}}
-
-
-def open_source(spec: str | os.PathLike[str], training: bool = True) -> PictureSource:
-    """Open a data set.
-
-    Args:
-        spec: a folder (any depth), a .zip file, or the root of a torchvision data set as "imagenette:ROOT" or
-            "imagenet:ROOT".
-        training: of a torchvision data set, its training part, else its validation part.
-    Raises:
-        UserError: not there, or no picture in it.
-    """
-    kind, _, rest = str(spec).partition(":")
-    if kind in ("imagenette", "imagenet") and rest:
-        source: PictureSource = _torchvision_source(kind, Path(rest), "train" if training else "val")
-    elif (path := Path(spec)).is_dir():
-        source = FolderSource(path, [str(p.relative_to(path)) for p in find_pictures(path)])
-    elif path.is_file():
-        source = ZipSource(path)
-    else:
-        raise UserError(
-            f"There is no folder or zip file {spec}. Give a folder of pictures, at any depth, or a zip of one."
-        )
-    if not source.names:
-        raise UserError(f"There are no pictures in {spec}. Supported are {', '.join(EXTENSIONS)}.")
-    return source
-
-
-def _torchvision_source(kind: str, root: Path, part: str) -> FolderSource:
-    try:
-        if kind == "imagenette":
-            samples = torchvision.datasets.Imagenette(root, split=part)._samples
-        else:
-            samples = torchvision.datasets.ImageNet(root, split=part).samples
-    except (RuntimeError, OSError) as error:
-        raise UserError(
-            f"{root} is not the root of a torchvision {kind} data set ({type(error).__name__}). "
-            f"A plain folder of pictures is given without {kind}: in front."
-        ) from error
-    return FolderSource(root, [os.path.relpath(path, root) for path, _ in samples])
 
 
 # ----------------------------------------------------------------------------------------------- scan

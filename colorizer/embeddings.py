@@ -17,9 +17,10 @@ import torch
 from filelock import FileLock
 
 from .color import rgb_to_lab_tensor
-from .data import PictureInfo, PictureSource, resize
+from .data import PictureInfo, resize
 from .features import EMBEDDING_DIM, FeatureExtractor
 from .pictures import thumbnail_rgb
+from .sources import PictureSource
 
 _ROW_BYTES = 4 * EMBEDDING_DIM
 _PREPROCESSING = "v1"  # to be changed with anything between the file and the extractor
@@ -75,6 +76,10 @@ class EmbeddingCache:
             self._rows = np.memmap(self.folder / "rows.f32", np.float32, "r").reshape(-1, EMBEDDING_DIM)
         return np.array(self._rows[row])
 
+    def missing(self, pictures: Sequence[PictureInfo]) -> list[PictureInfo]:
+        """Those whose embedding was not computed yet."""
+        return [p for p in pictures if any(_entry(p.key, f) not in self._row_of for f in (False, True))]
+
     def fill(
         self,
         extractor: FeatureExtractor,
@@ -94,7 +99,7 @@ class EmbeddingCache:
             batch_size: pictures at a time; the most that is lost when killed.
             progress: called with (done, total).
         """
-        missing = [p for p in pictures if any(_entry(p.key, f) not in self._row_of for f in (False, True))]
+        missing = self.missing(pictures)
         if not missing:
             return 0
         extractor.to(device)

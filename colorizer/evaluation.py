@@ -15,11 +15,12 @@ import numpy as np
 import torch
 
 from .color import Array, ciede2000, lab_to_rgb, lightness, rgb_to_lab
-from .data import PictureSource, open_source, scan_pictures
+from .data import scan_pictures
 from .errors import UserError
 from .inference import Colorizer
 from .pictures import Photo, eight_bit, read_picture
 from .settings import Settings
+from .sources import PictureSource, open_source
 
 PSNR_CEILING = 100.0  # dB, of identical pictures, whose PSNR would be infinite
 _AUC_RANGE = 150
@@ -183,7 +184,7 @@ class TestSet:
 
     @classmethod
     def open(cls, data: str, limit: int | None = None) -> TestSet:
-        """Open a data set as `data.open_source` does; `limit` takes that many, evenly spaced."""
+        """Open a data set as `sources.open_source` does; `limit` takes that many, evenly spaced."""
         source = open_source(data, training=False)
         scan = scan_pictures(source, keep_grey=True)
         names = [p.name for p in scan.pictures]

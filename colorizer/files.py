@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and where those are that only save time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import UserError
+
+
+def cache_folder() -> Path:
+    """Where scans and embeddings are kept: $COLORIZER_CACHE, or ~/.cache/colorizer."""
+    return Path(os.environ.get("COLORIZER_CACHE") or Path.home() / ".cache" / "colorizer")
 
 
 @contextlib.contextmanager

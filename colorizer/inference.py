@@ -142,16 +142,25 @@ class Colorizer:
         """`alternatives` of a decoded photo; with each the hints, in the photo's pixels, that lead to it."""
         return self.prepare(photo).alternatives(n, settings, hints)
 
+    @property
+    def takes_hints(self) -> bool:
+        """Whether known colours can be given."""
+        return self.network.uses_hints
+
+    @property
+    def knows_alternatives(self) -> bool:
+        """Whether other plausible colourings can be asked for."""
+        return self.network.uses_hints and self.checkpoint.config.objective == "classification"
+
     def check(self, hints: bool = False, alternatives: bool = False) -> None:
         """Whether this network can do that.
 
         Raises:
             UserError: it takes no hints, or knows no alternatives.
         """
-        config = self.checkpoint.config
-        if hints and not self.network.uses_hints:
+        if hints and not self.takes_hints:
             raise UserError("This network takes no hints: only skip_fusion networks do. Leave them out.")
-        if alternatives and (not self.network.uses_hints or config.objective != "classification"):
+        if alternatives and not self.knows_alternatives:
             raise UserError("Alternatives need a skip_fusion classification network: only that knows other guesses.")
 
     def working_size(self, settings: Settings) -> int:

@@ -7,21 +7,25 @@ was started by `start`. Files are written under another name and renamed: a read
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from .errors import UserError
-from .files import whole_file, write_text
+from .files import cache_folder, whole_file, write_text
 
 if TYPE_CHECKING:
     from .config import TrainingConfig
@@ -50,6 +54,35 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
+@contextlib.contextmanager
+def turn(device: torch.device, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """One run at a time on a device; the others wait for their turn. A killed one's turn ends with it.
+
+    Args:
+        device: where it is to run. Processes of `accelerate launch` don't wait: who launches them has the device.
+        waiting: called once if there is a run before it; None not to wait.
+    Raises:
+        UserError: it would have to wait, and is not to.
+    """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        yield
+        return
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{device.type}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        if waiting is None:
+            raise UserError(f"A run is using the {device.type}. Wait until it is done, or stop it.") from None
+        waiting()
+        lock.acquire(poll_interval=0.5)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Run:
     """The folder of one run."""
 
@@ -71,6 +104,14 @@ class Run:
         kept = [line for line in self.metrics() if line["step"] <= step]
         write_text(self.folder / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in kept))
         write_text(self.folder / "config.json", json.dumps(asdict(config), indent=1))
+
+    def wait(self) -> None:
+        """Note that it waits for its turn; `go` takes that back."""
+        write_text(self.folder / "waiting", "")
+
+    def go(self) -> None:
+        """It is its turn."""
+        (self.folder / "waiting").unlink(missing_ok=True)
 
     def record(self, **values: Any) -> None:
         """Append a line to `metrics.jsonl`."""
@@ -116,12 +157,32 @@ class Run:
 
     def log_tail(self, lines: int = 12) -> str:
         """The end of the trainer's output, without its progress bars."""
+        return "\n".join(self._log()[-lines:])
+
+    def _log(self) -> list[str]:
         try:
             text = (self.folder / "log.txt").read_text(errors="replace")
         except FileNotFoundError:
-            return ""
+            return []
         whole = [line.rsplit("\r", 1)[-1] for line in text.split("\n")]
-        return "\n".join([line for line in whole if line.strip() and "it/s]" not in line][-lines:])
+        return [line for line in whole if line.strip() and "it/s]" not in line and "s/it]" not in line]
+
+    def why(self) -> str:
+        """Why it is not running although it didn't finish: its own last words; "" if it was stopped, or runs."""
+        if self.status() not in ("stopped", "failed"):
+            return ""
+        log = self._log()
+        begun = max((k for k, line in enumerate(log) if line.startswith(_STARTED)), default=-1)
+        said = log[begun + 1 :]
+        if any(line.startswith(("Stopped and saved", "Interrupted")) for line in said):
+            return ""
+        if own := next((line for line in reversed(said) if line.startswith("train.py: ")), None):
+            return own.removeprefix("train.py: ")
+        if any(line.startswith("Traceback") for line in said):
+            return f"An error of the program: {said[-1]}"
+        if begun < 0:
+            return ""
+        return "It was killed: by someone, or by the system because memory ran out. Then a smaller batch helps."
 
     def process(self) -> int | None:
         """The running trainer's process id, or None."""
@@ -132,13 +193,25 @@ class Run:
         return noted["pid"] if _started(noted["pid"]) == noted["started"] is not None else None
 
     def status(self) -> str:
-        """running, finished, stopped (it can be resumed), or failed (the log says why)."""
+        """waiting (for another run), running, finished, stopped (it can be resumed), or failed (`why` says why)."""
         if self.process() is not None:
-            return "running"
+            return "waiting" if (self.folder / "waiting").exists() else "running"
         metrics = self.metrics()
         if metrics and metrics[-1]["event"] == "epoch" and metrics[-1]["step"] >= metrics[-1]["steps"]:
             return "finished"
         return "stopped" if (self.folder / "last.pt").exists() else "failed"
+
+    def delete(self) -> None:
+        """Remove the folder with all that was learnt.
+
+        Raises:
+            UserError: it is running.
+        """
+        if self.process() is not None:
+            raise UserError(f"The run {self.folder.name} is still going. Stop it first.")
+        doomed = self.folder.with_name(f".{self.folder.name}.deleted")
+        self.folder.rename(doomed)  # at once, whatever becomes of the rest
+        shutil.rmtree(doomed, ignore_errors=True)
 
     def stop(self) -> None:
         """Ask the trainer to save and end after its current step."""
@@ -147,6 +220,7 @@ class Run:
             os.kill(pid, signal.SIGTERM)
 
 
+_STARTED = "Started"  # a line of log.txt, before what each start of the trainer says
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -158,7 +232,10 @@ def start(folder: Path, arguments: Iterable[str]) -> Run:
         arguments: of train.py.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    arguments = list(arguments)
     with (folder / "log.txt").open("ab") as log:
+        log.write(f"{_STARTED} {datetime.now():%Y-%m-%d %H:%M:%S}: train.py {' '.join(arguments)}\n".encode())
+        log.flush()
         child = subprocess.Popen(
             [sys.executable, str(TRAIN_PY), *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
@@ -183,6 +260,10 @@ def _started(pid: int) -> float | None:
         _CHILDREN[pid].poll()  # reaps it if it has ended
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else float(process.create_time())
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return float(process.create_time())
+        if pid in _CHILDREN:
+            _CHILDREN[pid].wait()
+        return None
     except psutil.Error:
         return None

@@ -10,6 +10,7 @@ a resumed run sees what an unbroken one would have seen and ends with the same w
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import signal
 import time
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -38,15 +39,17 @@ from .color import (
     rgb_to_lab_tensor,
 )
 from .config import TrainingConfig
-from .data import BatchOrder, CropDataset, Sample, ab_prior, cache_folder, open_source, scan_pictures, split
+from .data import BatchOrder, CropDataset, PictureInfo, Sample, Scan, ab_prior, scan_pictures, split
 from .embeddings import EmbeddingCache
 from .errors import UserError
 from .features import load_backbone, load_extractor
+from .files import cache_folder
 from .hints import hint_planes
 from .losses import PerceptualLoss, loss_function
 from .networks import NetworkConfig, SkipFusionNetwork, build_network
 from .pictures import Photo, write_picture
 from .settings import Settings
+from .sources import PictureSource, open_source
 
 PREVIEWS = 6
 ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learnt
@@ -73,6 +76,32 @@ def choose_precision(wanted: str, device: torch.device) -> str:
     capable = torch.cpu.get_capabilities() if device.type == "cpu" else {}
     helps = capable.get("avx512_bf16") or capable.get("amx_bf16")
     return "bf16" if helps else "no"
+
+
+class Survey(NamedTuple):
+    """What a run would learn from."""
+
+    source: PictureSource
+    scan: Scan
+    train: list[PictureInfo]
+    validation: list[PictureInfo]
+
+
+def survey(config: TrainingConfig, progress: Callable[[int, int], None] | None = None) -> Survey:
+    """Look at a run's pictures.
+
+    Args:
+        config: of the run.
+        progress: called with (done, total).
+    """
+    source = open_source(config.data)
+    scan = scan_pictures(source, progress=progress)
+    pictures = scan.pictures
+    if config.limit:
+        pictures = pictures[:: max(len(pictures) // config.limit, 1)][: config.limit]
+    train, validation = split(pictures, config.validation)
+    validation = validation[:: max(len(validation) // config.validation_pictures, 1)]
+    return Survey(source, scan, train, validation[: config.validation_pictures])
 
 
 class _StopRequest:
@@ -118,17 +147,14 @@ class Trainer:
         self._build(state)
         if self.main:  # not earlier: what can't start leaves no run behind
             self.run.begin(config, self.step)
+            self._record(
+                "start", self.step // self.steps_per_epoch, device=str(self.device), pictures=len(self.train_set)
+            )
 
     def _open_data(self, prior: Tensor | None) -> None:
         config = self.config
-        source = open_source(config.data)
         with self.accelerator.main_process_first():  # the others read what the first one found
-            scan = scan_pictures(source, progress=self._bar("Looking at the pictures"))
-        if config.limit:
-            scan.pictures = scan.pictures[:: max(len(scan.pictures) // config.limit, 1)][: config.limit]
-        train, validation = split(scan.pictures, config.validation)
-        validation = validation[:: max(len(validation) // config.validation_pictures, 1)]
-        validation = validation[: config.validation_pictures]
+            source, scan, train, validation = survey(config, self._bar("Looking at the pictures"))
         self.data_summary = scan.summary()
         self.log(f"{self.data_summary}: {len(train)} to learn from, {len(validation)} to check with.")
         if config.batch_size < self.accelerator.num_processes:
@@ -233,11 +259,6 @@ class Trainer:
     def _epoch(self, epoch: int, stop: _StopRequest) -> bool:
         config, accelerator = self.config, self.accelerator
         start = self.step - epoch * self.steps_per_epoch
-        order = BatchOrder(
-            len(self.train_set), config.batch_size, config.seed, epoch, start,
-            accelerator.process_index, accelerator.num_processes,
-        )  # fmt: skip
-        loader = DataLoader(self.train_set, batch_sampler=order, num_workers=config.workers)
         bar = tqdm(
             total=self.steps_per_epoch, initial=start, desc=f"Epoch {epoch + 1}/{config.epochs}",
             disable=not self.main, mininterval=1,
@@ -245,7 +266,7 @@ class Trainer:
         losses: list[float] = []
         begun = waiting_since = time.perf_counter()
         waited = 0.0
-        for batch in loader:
+        for batch in self._batches(epoch, start):
             waited += time.perf_counter() - waiting_since
             losses.append(self._step(batch))
             self.step += 1
@@ -271,6 +292,36 @@ class Trainer:
         self._save()
         accelerator.wait_for_everyone()
         return True
+
+    def _batches(self, epoch: int, start: int = 0) -> DataLoader[Sample]:
+        """This process's part of an epoch's batches, from `start` on."""
+        order = BatchOrder(
+            len(self.train_set), self.config.batch_size, self.config.seed, epoch, start,
+            self.accelerator.process_index, self.accelerator.num_processes,
+        )  # fmt: skip
+        return DataLoader(self.train_set, batch_sampler=order, num_workers=self.config.workers)
+
+    def measure(self, steps: int) -> tuple[float, float, float]:
+        """Train so many steps, after one that is not counted, and validate.
+
+        Returns:
+            seconds a step, the share of them that was spent on waiting for pictures, seconds of the validation.
+        """
+        waited = 0.0
+        begun = since = time.perf_counter()
+        batches = (batch for epoch in itertools.count() for batch in self._batches(epoch))
+        for taken, batch in enumerate(batches):
+            waited += time.perf_counter() - since
+            self._step(batch)
+            since = time.perf_counter()
+            if taken == 0:
+                waited, begun = 0.0, since
+            if taken == steps:
+                break
+        measured = time.perf_counter() - begun
+        begun = time.perf_counter()
+        self._validate(0)
+        return measured / steps, waited / measured, time.perf_counter() - begun
 
     def _anyone(self, asked: bool) -> bool:
         """Whether any process was asked to stop: they must leave the loop at the same step."""
@@ -400,7 +451,7 @@ class Trainer:
             self.fingerprint, config.features_weights,
         )  # fmt: skip
 
-    def _record(self, event: str, epoch: int, **values: float) -> None:
+    def _record(self, event: str, epoch: int, **values: float | str) -> None:
         if self.main:
             self.run.record(event=event, epoch=epoch + 1, step=self.step, steps=self.steps, **values)
 
@@ -431,14 +482,36 @@ def train(config: TrainingConfig, resume: bool = False, log: Callable[[str], Non
     Raises:
         UserError: with what is wrong and what to do.
     """
-    quiet: Callable[[str], None] = lambda line: None  # noqa: E731
-    try:
-        trainer = Trainer(config, resume, log if runs.is_first_process() else quiet)
+    if not runs.is_first_process():
+        log = _quiet
+    run = runs.Run(Path(config.output))
+
+    def waiting() -> None:
+        run.wait()
+        log("Another run has the device; this one waits for its turn.")
+
+    with runs.turn(runs.choose_device(config.device), waiting), own_words():
+        run.go()
+        trainer = Trainer(config, resume, log)
         trainer.log(f"Training on {trainer.device} in {config.output}, from step {trainer.step} of {trainer.steps}.")
         return trainer.fit()
-    except torch.OutOfMemoryError as error:
+
+
+def _quiet(line: str) -> None:
+    pass
+
+
+@contextlib.contextmanager
+def own_words() -> Iterator[None]:
+    """Out of memory becomes a UserError; the state that accelerate keeps for a process is cleared in the end."""
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        known = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+        if not known:
+            raise
         raise UserError(
-            "The device ran out of memory. Resume with a smaller --batch-size, or start with a smaller --size."
+            "Memory ran out. Resume with a smaller --batch-size, or start with a smaller --size."
         ) from error
     finally:
         if PartialState().num_processes == 1:  # else a second run in this process could not choose its precision

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -48,6 +50,22 @@ def draw_photo(seed: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
         pen.ellipse((x - r, y - r, x + r, y + r), fill=tuple(rng.integers(0, 255, 3).tolist()))
     noise = rng.normal(0, 4, (height, width, 1))
     return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+
+
+def write_shards(folder: Path, target: Path, number: int) -> None:
+    """A folder's pictures as tar shards, as webdataset has them: a flat list of files, each with its label's."""
+    target.mkdir()
+    pictures = sorted(folder.rglob("*.png"))
+    for shard in range(number):
+        with tarfile.open(target / f"photos-{shard:03d}.tar", "w") as archive:
+            for path in pictures[shard::number]:
+                archive.add(path, path.name)
+                label = tarfile.TarInfo(f"{path.stem}.cls")
+                label.size = 1
+                archive.addfile(label, io.BytesIO(b"7"))
+            link = tarfile.TarInfo("link.png")
+            link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+            archive.addfile(link)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import zipfile
 from pathlib import Path
@@ -12,6 +13,7 @@ from gradio_client import Client, handle_file
 from PIL import ExifTags, Image
 
 from colorizer.color import lightness, rgb_to_lab
+from colorizer.errors import UserError
 from colorizer.evaluation import colorfulness
 from colorizer.pictures import SIMULATED, read_picture
 from colorizer.runs import Run
@@ -123,6 +125,7 @@ def test_the_endpoints_are_named_and_described(client: Client) -> None:
         "/train",
         "/stop_training",
         "/resume_training",
+        "/delete_run",
         "/training_status",
         "/evaluate",
     }
@@ -160,7 +163,7 @@ def _wait_for(client: Client, name: str, wanted: str, seconds: float = 180) -> d
 
 
 def test_train_stop_resume_and_use_through_the_api(client: Client, app: tuple[str, Path], photo_folder: Path) -> None:
-    settings = ["skip_fusion", "classification", "tf_efficientnet_lite0", 4, 0, 32, "", 0]
+    settings = ["skip_fusion", "classification", "tf_efficientnet_lite0", 4, 0, 32, "", 0, "the classifier"]
     with pytest.raises(Exception, match="epochs must be at least 1"):
         client.predict(str(photo_folder), 0, *settings, api_name="/train")
     name = client.predict(str(photo_folder), 200, *settings, api_name="/train")
@@ -168,10 +171,18 @@ def test_train_stop_resume_and_use_through_the_api(client: Client, app: tuple[st
     until = time.monotonic() + 120
     while time.monotonic() < until and not any(m["event"] == "epoch" for m in run.metrics()):
         time.sleep(0.2)
+    waiting = client.predict(str(photo_folder), 1, *settings[:-1], name, api_name="/train")  # a fork of the first
+    _wait_for(client, waiting, "waiting")
     with pytest.raises(Exception, match="still going"):
-        client.predict(str(photo_folder), 1, *settings, api_name="/train")
+        client.predict(name, api_name="/resume_training")
+    with pytest.raises(Exception, match="still going"):
+        client.predict(name, api_name="/delete_run")
     assert "stopping" in client.predict(name, api_name="/stop_training")
     _wait_for(client, name, "stopped")
+    _wait_for(client, waiting, "finished")
+    assert Run(app[1] / waiting).config()["init"] == str(run.folder)
+    assert client.predict(waiting, api_name="/delete_run") == f"{waiting} is deleted."
+    assert not (app[1] / waiting).exists()
     step = run.load_state()["step"]
     assert client.predict(name, api_name="/resume_training") == name
     until = time.monotonic() + 120
@@ -182,6 +193,32 @@ def test_train_stop_resume_and_use_through_the_api(client: Client, app: tuple[st
     _wait_for(client, name, "stopped")
     figures = client.predict(name, str(EXAMPLES / "color"), 2, api_name="/evaluate")[-1]
     assert figures["pictures"] == 2
+    photo = EXAMPLES / "black-and-white" / "coffee.jpg"
+    painted = client.predict(handle_file(photo), checkpoint=name, api_name="/colorize")
+    assert not np.array_equal(read_picture(painted).rgb, read_picture(photo).rgb)
+    with pytest.raises(Exception, match="no checkpoint"):
+        client.predict(handle_file(photo), checkpoint="nothing", api_name="/colorize")
+
+
+def test_folders_outside_of_the_allowed_roots_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photo_folder: Path
+) -> None:
+    from colorizer.ui.common import check_folder
+
+    monkeypatch.delenv("GRADIO_SERVER_NAME", raising=False)
+    assert check_folder(str(photo_folder)) == str(photo_folder), "at home everything may be read"
+    monkeypatch.setenv("GRADIO_SERVER_NAME", "0.0.0.0")
+    for outside in (str(photo_folder), f"{EXAMPLES}/../../../../etc", f"imagenet:{photo_folder}", "~"):
+        with pytest.raises(UserError, match="COLORIZER_DATA_ROOTS"):
+            check_folder(outside)
+    link = tmp_path / "link"
+    link.symlink_to("/etc")
+    monkeypatch.setenv("COLORIZER_DATA_ROOTS", os.pathsep.join([str(photo_folder), str(tmp_path)]))
+    assert check_folder(str(photo_folder / "class1"))
+    with pytest.raises(UserError, match="lies outside"):
+        check_folder(str(link))
+    for own in ("sample", "imagenette", str(EXAMPLES / "color")):
+        assert check_folder(own) == own
 
 
 def test_training_is_refused_on_a_shared_space(monkeypatch: pytest.MonkeyPatch, photo_folder: Path) -> None:
@@ -191,8 +228,16 @@ def test_training_is_refused_on_a_shared_space(monkeypatch: pytest.MonkeyPatch, 
     from colorizer.ui.train import start_training
 
     monkeypatch.setenv("SPACE_ID", "someone/colorizer")
-    settings = ("skip_fusion", "classification", "tf_efficientnet_lite0", 4, 0, 32, "", 0)
-    with pytest.raises(gr.Error, match="Duplicate the Space"):
-        start_training(str(EXAMPLES / "color"), 1, *settings)
+    settings = ("skip_fusion", "classification", "tf_efficientnet_lite0", 4, 0, 32, "", 0, "the classifier")
+    from colorizer.ui.train import delete_run, how_long, take_zip
+
+    for refused in (
+        lambda: start_training("sample", 1, *settings),
+        lambda: how_long("sample", 1, *settings),
+        lambda: take_zip("a.zip"),
+        lambda: delete_run("mine"),
+    ):
+        with pytest.raises(gr.Error, match="Duplicate the Space"):
+            refused()
     with pytest.raises(Exception, match="only the examples"):
         check_folder(str(photo_folder))

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from colorizer.color import lightness, rgb_to_lab
-from colorizer.data import CropDataset, open_source, scan_pictures
+from colorizer.data import CropDataset, scan_pictures
 from colorizer.degradation import degrade
 from colorizer.hints import draw_patches_within
 from colorizer.recoloring import LARGEST, SMALLEST, recolor
+from colorizer.sources import open_source
 
 from .conftest import draw_photo
 

@@ -317,18 +317,57 @@ def test_one_screen_on_a_laptop(page: Page) -> None:
         assert box["y"] + box["height"] <= 700, "all that can be pressed is on the screen"
 
 
-def test_training_and_evaluating(page: Page, photo_folder: Path) -> None:
+def _step(page: Page) -> int:
+    found = re.search(r"step (\d+) of", page.locator("#run-progress").inner_text())
+    assert found is not None
+    return int(found[1])
+
+
+def test_training_stopped_resumed_used_and_measured(page: Page, photo_folder: Path, tmp_path: Path) -> None:
     page.get_by_role("tab", name="Train").click()
-    page.get_by_label("Pictures").first.fill(str(photo_folder))
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in sorted(photo_folder.rglob("*.png")):
+            archive.write(path, path.relative_to(photo_folder))
+        archive.writestr("broken.png", "no picture")
+    page.locator("#choose input[type=file]").set_input_files(tmp_path / "photos.zip")
+    expect(page.get_by_text("24 pictures (1 broken left out): ")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Sample set").click()
+    expect(page.get_by_text("60 pictures: ")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#choose img").first).to_be_visible(timeout=WAIT)
+    page.get_by_role("textbox", name="Pictures").fill(str(photo_folder))
     page.get_by_label("Epochs").fill("300")
+    page.get_by_role("button", name="How long?").click()
+    expect(page.get_by_text("300 steps of")).to_be_visible(timeout=180_000)
     page.get_by_role("button", name="Train", exact=True).click()
     expect(page.get_by_text("Validation MSE of ab")).to_be_visible(timeout=180_000)
+    before = _step(page)
+    expect(page.locator("#run-progress")).not_to_contain_text(f"step {before} of", timeout=WAIT)
+    expect(page.get_by_text("Loss", exact=True).first).to_be_visible(timeout=WAIT)
     page.reload()
     page.get_by_role("tab", name="Train").click()
-    expect(page.get_by_text("Validation MSE of ab")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("Validation MSE of ab")).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("can be resumed")).to_be_visible(timeout=60_000)
-    page.get_by_role("tab", name="Evaluate").click()
+    expect(page.get_by_text("can be resumed")).to_be_visible(timeout=WAIT)
+    stopped = _step(page)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Training, on cpu")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#run-progress")).not_to_contain_text(f"step {stopped} of", timeout=WAIT)
+    assert _step(page) > stopped
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("can be resumed")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Export").click()
+    expect(page.get_by_role("row", name="model.safetensors")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Use in Colorize").click()
+    photo = EXAMPLES / "black-and-white" / "coffee.jpg"
+    _drop(page, photo)
+    own = _checked(photo, _download(page, tmp_path))
+    assert colorfulness(own) > 1
+    page.reload()
+    _drop(page, photo)
+    assert not np.array_equal(own, _checked(photo, _download(page, tmp_path))), "another network, other colours"
+    page.get_by_role("tab", name="Train").click()
+    page.get_by_role("button", name="Measure it").click()
+    expect(page.get_by_label("Checkpoint")).not_to_have_value("bundled")
     page.get_by_role("button", name="Evaluate", exact=True).click()
     expect(page.get_by_text("over 5 pictures")).to_be_visible(timeout=120_000)
     expect(page.get_by_role("row", name="evaluation.html")).to_be_visible(timeout=60_000)

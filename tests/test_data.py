@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
+import http.server
 import random
 import shutil
+import tarfile
+import threading
 import zipfile
 from pathlib import Path
 
@@ -13,10 +18,11 @@ import torch
 from PIL import Image
 
 from colorizer.color import rgb_to_lab_tensor
-from colorizer.data import BatchOrder, CropDataset, ab_prior, crop, open_source, scan_pictures, split
+from colorizer.data import BatchOrder, CropDataset, ab_prior, crop, scan_pictures, split
 from colorizer.errors import UserError
+from colorizer.sources import open_source
 
-from .conftest import draw_photo
+from .conftest import draw_photo, write_shards
 
 
 def test_a_folder_at_any_depth(photo_folder: Path) -> None:
@@ -179,3 +185,63 @@ def test_the_prior_is_a_distribution_around_the_colours(photo_folder: Path) -> N
     from colorizer.color import ab_bins
 
     assert (ab_bins()[prior.argmax()] - sky).norm() < 15
+
+
+def test_tar_shards_are_the_folder(photo_folder: Path, tmp_path: Path) -> None:
+    write_shards(photo_folder, tmp_path / "shards", 3)
+    folder = open_source(photo_folder)
+    for spec in (tmp_path / "shards", tmp_path / "shards" / "photos-*.tar"):
+        source = open_source(spec)
+        assert len(source.names) == 24, "no labels, no links"
+        assert {source.read(n) for n in source.names} == {folder.read(n) for n in folder.names}
+        scan = scan_pictures(source)
+        assert {p.key for p in scan.pictures} == {p.key for p in scan_pictures(folder).pictures}
+    one = open_source(tmp_path / "shards" / "photos-001.tar")
+    assert len(one.names) == 8
+    (tmp_path / "bad.tar").write_text("no tar")
+    with pytest.raises(UserError, match="not an uncompressed tar file"):
+        open_source(tmp_path / "bad.tar")
+
+
+def test_the_sample_set_comes_along() -> None:
+    scan = scan_pictures(open_source("sample"))
+    assert len(scan.pictures) == 60
+    assert not scan.left_out
+
+
+def test_imagenette_is_downloaded_on_demand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a stand-in on this machine, with the archive's real layout."""
+    from torchvision.datasets import Imagenette
+
+    for wnid in Imagenette._WNID_TO_CLASS:
+        for part in ("train", "val"):
+            folder = tmp_path / "imagenette2-160" / part / wnid
+            folder.mkdir(parents=True)
+            draw_photo(int(wnid[-4:])).save(folder / "a.JPEG")
+    archive = tmp_path / "imagenette2-160.tgz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(tmp_path / "imagenette2-160", "imagenette2-160")
+    md5 = hashlib.md5(archive.read_bytes(), usedforsecurity=False).hexdigest()
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(Imagenette, "_ARCHIVES", {"160px": ("http://127.0.0.1:9/imagenette2-160.tgz", md5)})
+    with pytest.raises(UserError, match="could not be downloaded"):
+        open_source("imagenette")
+    serve = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/imagenette2-160.tgz"
+        monkeypatch.setattr(Imagenette, "_ARCHIVES", {"160px": (address, md5)})
+        assert len(open_source("imagenette").names) == 10
+        server.shutdown()
+    assert len(open_source("imagenette", training=False).names) == 10, "from the cache"
+
+
+def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.bmp", bytes(60_000_000))
+        archive.writestr("fine.bmp", b"x" * 1000)
+    source = open_source(tmp_path / "bomb.zip")
+    with pytest.raises(UserError, match="too large"):
+        source.read("bomb.bmp")
+    assert source.read("fine.bmp") == b"x" * 1000
+    assert scan_pictures(source).left_out == {"broken": ["bomb.bmp", "fine.bmp"]}

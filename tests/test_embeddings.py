@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from colorizer.data import PictureInfo, open_source, scan_pictures
+from colorizer.data import PictureInfo, scan_pictures
 from colorizer.embeddings import EmbeddingCache, picture_lightness
 from colorizer.features import FeatureExtractor, load_extractor
+from colorizer.sources import open_source
 
 from .conftest import draw_photo
 

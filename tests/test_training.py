@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -20,12 +23,13 @@ from colorizer.checkpoints import load_checkpoint
 from colorizer.color import ab_bins, soft_encode
 from colorizer.config import TrainingConfig
 from colorizer.errors import UserError
+from colorizer.estimate import estimate
 from colorizer.features import build_backbone
 from colorizer.losses import loss_function
-from colorizer.runs import Run
-from colorizer.training import learning_rate_factor, train
+from colorizer.runs import Run, start
+from colorizer.training import Trainer, learning_rate_factor, train
 
-from .conftest import ROOT
+from .conftest import ROOT, write_shards
 
 SMALL = [
     "--size=32",
@@ -127,8 +131,125 @@ def test_ctrl_c_saves_and_says_how_to_resume(photo_folder: Path, tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_two_processes_learn_what_one_learns(photo_folder: Path, tmp_path: Path) -> None:
-    settings = ["--data", str(photo_folder), "--epochs=1", "--network=fusion", "--precision=fp32", *SMALL]
+def test_a_run_killed_at_20_random_moments_ends_with_the_same_weights(photo_folder: Path, tmp_path: Path) -> None:
+    settings = ["--data", str(photo_folder), "--epochs=60", *SMALL]
+    _run_train_py(*settings, "--output", str(tmp_path / "unbroken"))
+    run, rng = Run(tmp_path / "killed"), random.Random(20)
+    resumed = 0
+    for kill in range(20):
+        begin = ["--resume", str(run.folder)] if (run.folder / "last.pt").exists() else None
+        resumed += begin is not None
+        if begin is None:
+            shutil.rmtree(run.folder, ignore_errors=True)
+        process = _train_py(*(begin or [*settings, "--output", str(run.folder)]))
+        if kill % 4:  # while it learns, validates or saves; else while it starts
+            before = (run.folder / "metrics.jsonl").stat().st_mtime_ns if begin else 0
+            until = time.monotonic() + 60
+            while time.monotonic() < until and process.poll() is None:
+                if (run.folder / "metrics.jsonl").exists() and (
+                    (run.folder / "metrics.jsonl").stat().st_mtime_ns > before and run.metrics()[-1]["event"] != "start"
+                ):
+                    break
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.5))
+        else:
+            time.sleep(rng.uniform(0, 5))
+        process.kill()
+        process.communicate()
+        run.metrics()  # never half a line
+        if (run.folder / "last.pt").exists():
+            assert torch.load(run.folder / "last.pt", weights_only=True)["step"] >= 0  # never half a file
+        if (run.folder / "best.safetensors").exists():
+            load_checkpoint(run.folder)
+    assert resumed > 10
+    if run.status() != "finished":
+        _run_train_py("--resume", str(run.folder))
+    assert _same_weights(tmp_path / "unbroken", run.folder)
+
+
+def test_runs_on_one_device_wait_for_each_other(photo_folder: Path, tmp_path: Path) -> None:
+    first, second = (Run(tmp_path / name) for name in ("first", "second"))
+    settings = ["--data", str(photo_folder), *SMALL]
+    start(first.folder, [*settings, "--epochs=4000", "--output", str(first.folder)])
+    try:
+        _until(lambda: bool(first.metrics()))
+        start(second.folder, [*settings, "--epochs=1", "--output", str(second.folder)])
+        _until(lambda: second.status() == "waiting")
+        assert "waits for its turn" in second.log_tail()
+        with pytest.raises(UserError, match="A run is using the cpu"):
+            estimate(_config(photo_folder, tmp_path / "none"))
+        with pytest.raises(UserError, match="still going"):
+            first.delete()
+        first.stop()
+        _until(lambda: second.status() == "finished")
+        assert first.status() == "stopped"
+        assert first.why() == ""
+        second.delete()
+        assert not second.folder.exists()
+    finally:
+        for run in (first, second):
+            if (pid := run.process()) is not None:
+                os.kill(pid, signal.SIGKILL)
+
+
+def _until(true: Callable[[], bool], seconds: float = 120) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_run_that_died_says_why(photo_folder: Path, tmp_path: Path) -> None:
+    killed = Run(tmp_path / "killed")
+    start(killed.folder, ["--data", str(photo_folder), *SMALL, "--epochs=4000", "--output", str(killed.folder)])
+    _until(lambda: len(killed.metrics()) > 5)
+    assert killed.why() == ""
+    pid = killed.process()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    _until(lambda: killed.process() is None)
+    assert "killed" in killed.why()
+    wrong = Run(tmp_path / "wrong")
+    start(wrong.folder, ["--data", str(tmp_path / "nowhere"), *SMALL, "--output", str(wrong.folder)])
+    _until(lambda: wrong.process() is None)
+    assert wrong.status() == "failed"
+    assert "There is no folder or zip file" in wrong.why()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), RuntimeError("can't allocate memory: 9 bytes")],
+)
+def test_out_of_memory_is_named(
+    error: Exception, photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Trainer, "_step", fails)
+    with pytest.raises(UserError, match="Memory ran out"):
+        train(_config(photo_folder, tmp_path / "run"), log=lambda line: None)
+
+
+@pytest.mark.parametrize("network", ["skip_fusion", "fusion"])
+def test_the_time_is_estimated_without_a_run(network: str, photo_folder: Path, tmp_path: Path) -> None:
+    config = _config(photo_folder, tmp_path / "run", network=network, epochs=7)
+    found = estimate(config, steps=2)
+    assert found.steps == 7 * 2  # 19 pictures to learn from, in batches of 8
+    assert found.step > 0
+    assert 0 <= found.data_share <= 1
+    assert found.seconds == pytest.approx(found.preparing + found.steps * found.step + 7 * found.validating)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shards", [False, True])
+def test_two_processes_learn_what_one_learns(shards: bool, photo_folder: Path, tmp_path: Path) -> None:
+    data = str(photo_folder)
+    if shards:
+        write_shards(photo_folder, tmp_path / "shards", 3)
+        data = str(tmp_path / "shards" / "*.tar")
+    settings = ["--data", data, "--epochs=1", "--network=fusion", "--precision=fp32", *SMALL]
     _run_train_py(*settings, "--output", str(tmp_path / "one"))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     launched = subprocess.run(
@@ -141,6 +262,10 @@ def test_two_processes_learn_what_one_learns(photo_folder: Path, tmp_path: Path)
     one, two = (Run(tmp_path / name).metrics() for name in ("one", "two"))
     assert [m["step"] for m in one] == [m["step"] for m in two]
     assert two[-1]["mse_ab"] == pytest.approx(one[-1]["mse_ab"], rel=1e-3)
+    losses = [[m["loss"] for m in metrics if m["event"] == "step"] for metrics in (one, two)]
+    assert len(losses[0]) > 3
+    # What a process logs is the loss of its own half of each batch.
+    assert np.mean(losses[1]) == pytest.approx(np.mean(losses[0]), rel=0.2)
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ from ..errors import UserError
 from ..files import whole_file
 from ..pictures import FORMATS, Output
 from ..settings import Settings
-from .common import HEAVY, colorizer_for, friendly, result_folder
+from .common import HEAVY, colorizer_for, duration, friendly, progress_bar, result_folder
 
 _SHOWN = 200  # pictures in the gallery, at most: the last ones
 _THUMBNAIL = 480  # pixels
@@ -58,18 +58,13 @@ def _progress(results: list[batch.Result], total: int, begun: float, stopped: bo
     done, failed = len(results), sum(r.problem is not None for r in results)
     left = (time.monotonic() - begun) / max(done, 1) * (total - done)
     if done == total:
-        words = f"{total - failed} coloured in {_time(time.monotonic() - begun)}."
+        words = f"{total - failed} coloured in {duration(time.monotonic() - begun)}."
     elif stopped:
         words = f"Stopped after {done} of {total}."
     else:
-        words = f"{done} of {total}" + (f", about {_time(left)} left" if done else "")
+        words = f"{done} of {total}" + (f", about {duration(left)} left" if done else "")
     words += f" {failed} could not be: see below." if failed else ""
-    bar = f'<div class="bar" role="progressbar" aria-valuenow="{done}" aria-valuemax="{total}">'
-    return gr.HTML(f'{bar}<div style="width: {100 * done / total:.1f}%"></div></div>{words}', visible=True)
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{max(seconds, 1):.0f} s"
+    return progress_bar(done, total, words)
 
 
 def _problems(results: list[batch.Result]) -> str:

@@ -18,7 +18,18 @@ from ..hints import Hint, as_strokes, parse_hints
 from ..pictures import FORMATS, Output, Photo, read_picture, write_picture
 from ..settings import Settings
 from . import album
-from .common import EXAMPLES, HEAVY, Opened, colorizer_for, computing, friendly, opened_photos, result_folder
+from .common import (
+    BUNDLED,
+    EXAMPLES,
+    HEAVY,
+    Opened,
+    checkpoint_names,
+    colorizer_for,
+    computing,
+    friendly,
+    opened_photos,
+    result_folder,
+)
 from .painter import painter
 
 _PAINTED_SIDE = 1280  # pixels of the longer side, at most, of the picture that is painted on
@@ -43,7 +54,7 @@ def settings_of(vividness: float, saturation: float, strength: float, working_si
 @computing
 def colorize(
     picture: str, vividness: float, saturation: float, strength: float, working_size: float, format: str,
-    quality: float, note: bool,
+    quality: float, note: bool, checkpoint: str,
 ) -> str:  # fmt: skip
     """Colour a photograph at its own size.
 
@@ -56,18 +67,19 @@ def colorize(
         format: "png", "jpg", "webp" or "tif".
         quality: of JPEG and WebP, 1 to 100.
         note: whether the file's metadata are to say that the colours are simulated.
+        checkpoint: "bundled", the name of a run, or the path of a checkpoint.
     Returns:
         the coloured picture, a file of the same size.
     """
     settings = settings_of(vividness, saturation, strength, working_size)
-    return _coloured_file(picture, [], settings, Output(format, int(quality), note))
+    return _coloured_file(checkpoint, picture, [], settings, Output(format, int(quality), note))
 
 
 @friendly
 @computing
 def colorize_with_hints(
     picture: str, hints: list[Any], vividness: float, saturation: float, strength: float, working_size: float,
-    format: str, quality: float, note: bool,
+    format: str, quality: float, note: bool, checkpoint: str,
 ) -> str:  # fmt: skip
     """Colour a photograph, some of whose colours are known.
 
@@ -82,18 +94,19 @@ def colorize_with_hints(
         format: "png", "jpg", "webp" or "tif".
         quality: of JPEG and WebP, 1 to 100.
         note: whether the file's metadata are to say that the colours are simulated.
+        checkpoint: "bundled", the name of a run, or the path of a checkpoint.
     Returns:
         the coloured picture, a file of the same size.
     """
     settings = settings_of(vividness, saturation, strength, working_size)
-    return _coloured_file(picture, parse_hints(hints), settings, Output(format, int(quality), note))
+    return _coloured_file(checkpoint, picture, parse_hints(hints), settings, Output(format, int(quality), note))
 
 
 @friendly
 @computing
 def alternatives(
     picture: str, number: float, hints: list[Any], vividness: float, saturation: float, strength: float,
-    working_size: float, format: str, quality: float, note: bool,
+    working_size: float, format: str, quality: float, note: bool, checkpoint: str,
 ) -> tuple[list[str], list[Any]]:  # fmt: skip
     """Colour a photograph in other plausible ways.
 
@@ -108,12 +121,13 @@ def alternatives(
         format: "png", "jpg", "webp" or "tif".
         quality: of JPEG and WebP, 1 to 100.
         note: whether the files' metadata are to say that the colours are simulated.
+        checkpoint: "bundled", the name of a run, or the path of a checkpoint.
     Returns:
         the coloured pictures, the most plausible first, and for each the hints that lead to it.
     """
     photo, settings = _read(picture), settings_of(vividness, saturation, strength, working_size)
     output, folder = Output(format, int(quality), note), result_folder()
-    found = colorizer_for(None).prepare(photo).alternatives(int(number), settings, parse_hints(hints))
+    found = colorizer_for(checkpoint).prepare(photo).alternatives(int(number), settings, parse_hints(hints))
     files = []
     for k, (painted, _) in enumerate(found, 1):
         target = folder / f"{Path(picture).stem}-other{k}"
@@ -133,8 +147,8 @@ def _written(photo: Photo, target: Path, output: Output) -> Path:
     return path
 
 
-def _coloured_file(picture: str, hints: list[Hint], settings: Settings, output: Output) -> str:
-    prepared = colorizer_for(None).prepare(_read(picture))
+def _coloured_file(checkpoint: str, picture: str, hints: list[Hint], settings: Settings, output: Output) -> str:
+    prepared = colorizer_for(checkpoint).prepare(_read(picture))
     target = result_folder() / f"{Path(picture).stem}-color"
     return str(_written(prepared.colorize(settings, hints, in_place=True), target, output))
 
@@ -154,9 +168,9 @@ def _as_url(photo: Photo) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def _compared(opened: Opened, settings: Settings, strokes: list[Any]) -> tuple[tuple[str, str], Photo]:
+def _compared(opened: Opened, checkpoint: str, settings: Settings, strokes: list[Any]) -> tuple[tuple[str, str], Photo]:
     """The files of the slider, before and after, and the coloured view."""
-    painted = opened.prepared.colorize(settings, parse_hints(strokes), onto=opened.view)
+    painted = opened.prepared(checkpoint).colorize(settings, parse_hints(strokes), onto=opened.view)
     folder = result_folder()
     for name, photo in (("before.jpg", opened.view), ("after.jpg", painted)):
         write_picture(replace(photo, alpha=None), folder / name, Output(quality=92))
@@ -165,19 +179,19 @@ def _compared(opened: Opened, settings: Settings, strokes: list[Any]) -> tuple[t
 
 def _canvas(opened: Opened, painted: Photo, **more: Any) -> gr.HTML:
     """All its properties each time: as long as its tab was not opened, the last update replaces those before it."""
-    height, width = opened.prepared.photo.rgb.shape[:2]
+    height, width = opened.photo.rgb.shape[:2]
     return gr.HTML(src=_as_url(painted), width=width, height=height, **more)
 
 
 @friendly
 @computing
-def show(picture: str | None, *knobs: float) -> tuple[Any, ...]:
+def show(picture: str | None, checkpoint: str, *knobs: float) -> tuple[Any, ...]:
     """Colour what was dropped, and show the tools for it."""
     if not picture:
         return (gr.skip(),) * 10
     opened = opened_photos.get(picture)
-    compared, painted = _compared(opened, settings_of(*knobs), [])
-    photo = opened.prepared.photo
+    compared, painted = _compared(opened, checkpoint, settings_of(*knobs), [])
+    photo = opened.photo
     height, width = photo.rgb.shape[:2]
     deep = photo.rgb.dtype.itemsize == 2
     words = f"{Path(picture).name}: {width} × {height}" + (", 16 bit" if deep else "")
@@ -198,21 +212,23 @@ def show(picture: str | None, *knobs: float) -> tuple[Any, ...]:
 
 @friendly
 @computing
-def recolour(picture: str | None, strokes: list[Any], *knobs: float) -> tuple[Any, ...]:
+def recolour(picture: str | None, strokes: list[Any], checkpoint: str, *knobs: float) -> tuple[Any, ...]:
     """Colour the photo on the page anew."""
     if not picture:
         return gr.skip(), gr.skip()
     opened = opened_photos.get(picture)
-    compared, painted = _compared(opened, settings_of(*knobs), strokes or [])
+    compared, painted = _compared(opened, checkpoint, settings_of(*knobs), strokes or [])
     return compared, _canvas(opened, painted)
 
 
 @friendly
 @computing
-def show_others(picture: str, strokes: list[Any], *knobs: float) -> tuple[Any, ...]:
+def show_others(picture: str, strokes: list[Any], checkpoint: str, *knobs: float) -> tuple[Any, ...]:
     """A gallery of other plausible colourings of the photo on the page."""
     opened = opened_photos.get(picture)
-    found = opened.prepared.alternatives(_OTHERS, settings_of(*knobs), parse_hints(strokes or []), onto=opened.view)
+    found = opened.prepared(checkpoint).alternatives(
+        _OTHERS, settings_of(*knobs), parse_hints(strokes or []), onto=opened.view
+    )
     folder = result_folder()
     pictures = []
     for k, (painted, _) in enumerate(found, 1):
@@ -223,6 +239,14 @@ def show_others(picture: str, strokes: list[Any], *knobs: float) -> tuple[Any, .
     return pictures, [as_strokes(hints) for _, hints in found], "Click the one you like." if found else few
 
 
+@friendly
+def abilities(checkpoint: str, strokes: list[Any]) -> tuple[Any, ...]:
+    """The tabs that a network is fit for; without hints there are no strokes."""
+    colorizer = colorizer_for(checkpoint)
+    hints, others = colorizer.takes_hints, colorizer.knows_alternatives
+    return gr.Tab(visible=hints), gr.Tab(visible=others), gr.skip() if hints or not strokes else gr.HTML(value=[])
+
+
 def take(others: list[list[Any]], chosen: gr.SelectData) -> tuple[Any, ...]:
     """The strokes that lead to the colouring that was clicked."""
     return gr.HTML(value=others[chosen.index]), gr.Tabs(selected="compare"), gr.Gallery(selected_index=None)
@@ -231,12 +255,12 @@ def take(others: list[list[Any]], chosen: gr.SelectData) -> tuple[Any, ...]:
 @friendly
 @computing
 def download(
-    picture: str, strokes: list[Any], vividness: float, saturation: float, strength: float, working_size: float,
-    format: str, quality: float, note: bool,
+    picture: str, strokes: list[Any], checkpoint: str, vividness: float, saturation: float, strength: float,
+    working_size: float, format: str, quality: float, note: bool,
 ) -> str:  # fmt: skip
     """The file of the photo on the page, at its own size, exact."""
     settings = settings_of(vividness, saturation, strength, working_size)
-    painted = opened_photos.get(picture).prepared.colorize(settings, parse_hints(strokes or []))
+    painted = opened_photos.get(picture).prepared(checkpoint).colorize(settings, parse_hints(strokes or []))
     output = Output(format, int(quality), note)
     return str(_written(painted, result_folder() / f"{Path(picture).stem}-color", output))
 
@@ -250,6 +274,7 @@ def _as_it_came(payload: Any) -> str | None:
 class _Side:
     """What stands beside the picture."""
 
+    checkpoint: gr.Dropdown
     vividness: gr.Slider
     saturation: gr.Slider
     strength: gr.Slider
@@ -259,8 +284,12 @@ class _Side:
     note: gr.Checkbox
 
     @property
-    def knobs(self) -> list[gr.Slider]:
+    def sliders(self) -> list[gr.Slider]:
         return [self.vividness, self.saturation, self.strength, self.size]
+
+    @property
+    def knobs(self) -> list[Any]:
+        return [self.checkpoint, *self.sliders]
 
     @property
     def output(self) -> list[Any]:
@@ -276,17 +305,21 @@ def _side() -> _Side:
         [("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False, elem_classes="formats"
     )
     with gr.Accordion("More", open=False):
+        checkpoint = gr.Dropdown(
+            label="Network", choices=checkpoint_names(), value=BUNDLED, allow_custom_value=True,
+            info="The bundled one, or one of yours",
+        )  # fmt: skip
         size = gr.Slider(
             96, 384, usual, step=32, label="Working size", info="Pixels that the network sees; more is more local",
             buttons=[],
         )  # fmt: skip
         quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
         note = gr.Checkbox(label="Write into the file that its colours are simulated")
-    return _Side(vividness, saturation, strength, size, output, quality, note)
+    return _Side(checkpoint, vividness, saturation, strength, size, output, quality, note)
 
 
-def build() -> None:
-    """Lay out the tab."""
+def build() -> gr.Dropdown:
+    """Lay out the tab; returns the choice of the network."""
     with gr.Column(elem_id="begin") as begin:
         with gr.Row():
             with gr.Column(scale=3, min_width=280):
@@ -310,9 +343,9 @@ def build() -> None:
                 slider = gr.ImageSlider(
                     type="filepath", interactive=False, elem_id="slider", buttons=["fullscreen"], show_label=False,
                 )  # fmt: skip
-            with gr.Tab("Correct", id="correct"):
+            with gr.Tab("Correct", id="correct") as correct:
                 canvas = painter(elem_id="canvas")
-            with gr.Tab("Others", id="others"):
+            with gr.Tab("Others", id="others") as more:
                 with gr.Row(elem_id="ask"):
                     ask = gr.Button("Show me others", size="sm", min_width=160, scale=0)
                     said = gr.Markdown(_ASK)
@@ -325,6 +358,9 @@ def build() -> None:
             side = _side()
             save = gr.Button("Download", variant="primary")
             again = gr.Button("Another photograph")
+    side.checkpoint.focus(
+        lambda: gr.Dropdown(choices=checkpoint_names()), None, side.checkpoint, api_visibility="private"
+    )
     album_work = album.build(files, photo, begin, work)
     saved = gr.File(visible=False)
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": HEAVY}
@@ -335,9 +371,12 @@ def build() -> None:
         **quiet,
     ).then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")
     gr.on(
-        [canvas.input, *(knob.input for knob in side.knobs)], recolour, [photo, canvas, *side.knobs], [slider, canvas],
-        trigger_mode="always_last", show_progress="hidden", **quiet,
+        [canvas.input, *(knob.input for knob in side.sliders)], recolour, [photo, canvas, *side.knobs],
+        [slider, canvas], trigger_mode="always_last", show_progress="hidden", **quiet,
     )  # fmt: skip
+    side.checkpoint.change(abilities, [side.checkpoint, canvas], [correct, more, canvas], **quiet).success(
+        recolour, [photo, canvas, *side.knobs], [slider, canvas], **quiet
+    )
     ask.click(show_others, [photo, canvas, *side.knobs], [gallery, others, said], trigger_mode="once", **quiet)
     gallery.select(take, others, [canvas, views, gallery], api_visibility="private").then(
         recolour, [photo, canvas, *side.knobs], [slider, canvas], **quiet
@@ -350,6 +389,7 @@ def build() -> None:
         api_visibility="private",
     )  # fmt: skip
     _endpoints()
+    return side.checkpoint
 
 
 def _endpoints() -> None:
@@ -360,7 +400,7 @@ def _endpoints() -> None:
     chosen = [
         gr.Number(100, visible=False), gr.Number(100, visible=False), gr.Number(100, visible=False),
         gr.Number(0, visible=False, precision=0), gr.Dropdown(list(FORMATS), value="png", visible=False),
-        gr.Number(95, visible=False, precision=0), gr.Checkbox(visible=False),
+        gr.Number(95, visible=False, precision=0), gr.Checkbox(visible=False), gr.Textbox(BUNDLED, visible=False),
     ]  # fmt: skip
     quiet: dict[str, Any] = {"concurrency_id": HEAVY}
     picture.upload(colorize, [picture, *chosen], coloured, api_name="colorize", **quiet)

@@ -14,7 +14,7 @@ import uuid
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -23,6 +23,7 @@ import gradio as gr
 from ..checkpoints import find_checkpoint
 from ..data import resize
 from ..errors import UserError
+from ..files import cache_folder
 from ..inference import Colorizer
 from ..pictures import Photo, eight_bit, read_picture
 from ..prepared import PreparedPhoto
@@ -133,12 +134,20 @@ class Opened:
     """A photo on the page.
 
     Attributes:
-        prepared: for the bundled network.
+        photo: decoded.
         view: 8 bits, at the photo's size or, if that is larger, at `VIEW_PIXELS`.
     """
 
-    prepared: PreparedPhoto
+    photo: Photo
     view: Photo
+    _prepared: dict[Colorizer, PreparedPhoto] = field(default_factory=dict)
+
+    def prepared(self, checkpoint: str) -> PreparedPhoto:
+        """For a network, once."""
+        colorizer = colorizer_for(checkpoint)
+        if colorizer not in self._prepared:
+            self._prepared = {colorizer: colorizer.prepare(self.photo)}
+        return self._prepared[colorizer]
 
 
 class _OpenedPhotos:
@@ -159,7 +168,7 @@ class _OpenedPhotos:
 
 
 def _pixels(opened: Opened) -> int:
-    return opened.prepared.photo.rgb.size // 3
+    return opened.photo.rgb.size // 3
 
 
 def _open(picture: str) -> Opened:
@@ -169,7 +178,7 @@ def _open(picture: str) -> Opened:
     height, width = photo.rgb.shape[:2]
     scale = min(1.0, (VIEW_PIXELS / (height * width)) ** 0.5)
     rgb = photo.rgb if scale == 1 else resize(photo.rgb, max(int(width * scale), 1), max(int(height * scale), 1))
-    return Opened(colorizer_for(None).prepare(photo), Photo(eight_bit(rgb)))
+    return Opened(photo, Photo(eight_bit(rgb)))
 
 
 opened_photos = _OpenedPhotos()
@@ -193,15 +202,61 @@ def result_folder() -> Path:
     return folder
 
 
+def uploads_folder() -> Path:
+    """Where zip files that were given to the page stay, for runs that may take days."""
+    return cache_folder() / "uploads"
+
+
+def allowed_roots() -> list[Path] | None:
+    """Below which folders the page may read pictures to train and measure on; None is everywhere.
+
+    $COLORIZER_DATA_ROOTS says so, separated as in $PATH. Else, who opens the page on the computer that it runs on may
+    read everything there; from elsewhere only the working folder can be read, and on a Space only the examples.
+    """
+    own = [EXAMPLES, uploads_folder(), cache_folder() / "imagenette"]
+    if on_space():
+        return own[:1]
+    if roots := os.environ.get("COLORIZER_DATA_ROOTS"):
+        return [*map(Path, roots.split(os.pathsep)), *own]
+    if os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1") in ("127.0.0.1", "localhost", "::1"):
+        return None
+    return [Path.cwd(), *own]
+
+
 def check_folder(data: str | None) -> str:
     """The data set given, if this server may read it.
 
     Raises:
-        UserError: nothing given, or on a Space a folder that is not the project's.
+        UserError: nothing given, or outside of `allowed_roots`.
     """
-    if not data or not data.strip():
+    data = (data or "").strip()
+    if not data:
         raise UserError("Say which pictures: give a folder on this computer, or a zip file.")
-    data = data.strip()
-    if on_space() and EXAMPLES.resolve() not in [Path(data).resolve(), *Path(data).resolve().parents]:
-        raise UserError("On a shared Space only the examples can be used. Duplicate the Space, or run it at home.")
+    place = data.split(":", 1)[1] if data.startswith(("imagenette:", "imagenet:")) else data
+    roots = allowed_roots()
+    if roots is None or place in ("sample", "imagenette"):
+        return data
+    where = Path(place).expanduser().resolve()
+    if not any(root.resolve() in [where, *where.parents] for root in roots):
+        if on_space():
+            raise UserError("On a shared Space only the examples can be used. Duplicate the Space, or run it at home.")
+        raise UserError(
+            f"{place} lies outside of the folders that this page may read. Whoever runs it can add it to "
+            f"COLORIZER_DATA_ROOTS."
+        )
     return data
+
+
+def progress_bar(done: int, total: int, words: str) -> gr.HTML:
+    """A bar, and words under it."""
+    bar = f'<div class="bar" role="progressbar" aria-valuenow="{done}" aria-valuemax="{total}">'
+    return gr.HTML(f'{bar}<div style="width: {100 * done / total:.1f}%"></div></div>{words}', visible=True)
+
+
+def duration(seconds: float) -> str:
+    """In words."""
+    if seconds < 90:
+        return f"{max(seconds, 1):.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 36 * 3600 else f"{seconds / 86400:.1f} days"

@@ -71,8 +71,8 @@ def measure(checkpoint: str, data: str, limit: float, progress: gr.Progress = gr
     )
 
 
-def build() -> None:
-    """Lay out the tab."""
+def build() -> gr.Dropdown:
+    """Lay out the tab; returns the choice of the network."""
     with gr.Row():
         checkpoint = gr.Dropdown(
             label="Checkpoint", choices=checkpoint_names(), value=BUNDLED, allow_custom_value=True,
@@ -100,3 +100,4 @@ def build() -> None:
         api_name="evaluate", concurrency_id=HEAVY, trigger_mode="once", show_progress_on=words,
     ).success(lambda: gr.Column(visible=True), None, results, api_visibility="private")  # fmt: skip
     checkpoint.focus(lambda: gr.Dropdown(choices=checkpoint_names()), None, checkpoint, api_visibility="private")
+    return checkpoint
