@@ -305,7 +305,7 @@ def follow(name: str | None) -> tuple[Any, ...]:
     return (
         gr.Dropdown(choices=names, value=name),
         *_summary(run, metrics),
-        gr.LinePlot(loss if len(loss) else None, visible=len(loss) > 0),
+        gr.LinePlot(loss if len(loss) else None, visible=len(loss) > 1),
         gr.LinePlot(error if len(error) else None, visible=len(epochs) > 1),
         gr.Image(str(previews[-1]) if previews else None, visible=bool(previews)),
         f"<pre>{html.escape(run.log_tail())}</pre>",
@@ -402,11 +402,12 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
                 share = gr.Button("Export", interactive=False, size="sm", min_width=80)
                 delete = gr.Button("Delete", interactive=False, size="sm", min_width=80, variant="stop")
             file = gr.Files(label="The network and its model card", visible=False, interactive=False)
-            loss = gr.LinePlot(x="step", y="loss", title="Loss", height=220, visible=False)
-            error = gr.LinePlot(
-                x="epoch", y="MSE of ab", color="of", title="Validation", height=220, visible=False,
-                color_map={"network": "#0f766e", "grey": "#a8a29e"},
-            )  # fmt: skip
+            with gr.Row():
+                loss = gr.LinePlot(x="step", y="loss", title="Loss", height=220, visible=False, min_width=240)
+                error = gr.LinePlot(
+                    x="epoch", y="MSE of ab", color="of", title="Validation", height=220, visible=False, min_width=240,
+                    color_map={"network": "#0f766e", "grey": "#a8a29e"},
+                )  # fmt: skip
             preview = gr.Image(
                 show_label=False, interactive=False, type="filepath", visible=False, buttons=["fullscreen"]
             )
