@@ -55,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--degrade", type=float, help="share of pictures made old; default: 0.35, 0 for fusion")
     p.add_argument("--ema", type=float, help="decay of the averaged weights; default: 0.998")
     p.add_argument("--perceptual", type=float, help="weight of a perceptual loss by EfficientNet-Lite0; default: 0")
+    p.add_argument("--compile", action="store_true", help="torch.compile the network: pays in long runs only")
     p.add_argument("--rebalance", action="store_true", help="weight rare colours more while training")
     p.add_argument("--validation", type=float, help="share of the pictures to check with; default: 0.05")
     p.add_argument("--limit", type=int, help="use at most this many pictures")

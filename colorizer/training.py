@@ -220,6 +220,8 @@ class Trainer:
             judge = load_backbone("tf_efficientnet_lite0").to(memory_format=CHANNELS_LAST)
             self.perceptual = PerceptualLoss(judge).to(self.device)
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        if config.compile:
+            self.network.compile()  # in place: the state keeps its names
 
     def _initial(self, init: str) -> Checkpoint:
         """The checkpoint to start from; it must be of the network that is to be trained."""

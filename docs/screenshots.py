@@ -65,7 +65,7 @@ def paint(page: Page, color: str, *places: tuple[float, float]) -> None:
 
 
 def main() -> None:
-    """All states of the Colorize tab."""
+    """All states of the Colorize tab, and a run."""
     address = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:7860"
     by_name = {photo.stem: photo for photo in PHOTOS}
     with sync_playwright() as p:
@@ -99,6 +99,15 @@ def main() -> None:
         for k, image in enumerate(small):
             row.paste(image, (400 * k, 0))
         save(row, "phone")
+        page = opened(browser, address, 1366, 960)
+        page.get_by_role("tab", name="Train").click()
+        page.get_by_role("button", name="Sample set").click()
+        page.get_by_label("Epochs").fill("30")
+        page.get_by_role("button", name="Train", exact=True).click()
+        page.get_by_text("Epoch 12,").wait_for(timeout=300_000)
+        save(shot(page), "train")
+        page.get_by_role("button", name="Stop").click()
+        page.get_by_text("can be resumed").wait_for(timeout=60_000)
         browser.close()
 
 

@@ -380,3 +380,14 @@ def test_a_diverging_run_says_so_and_keeps_its_state(photo_folder: Path, tmp_pat
     )
     with pytest.raises(UserError, match="lower --learning-rate"):
         train(config, log=lambda line: None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="left out: torch.compile needs a C++ compiler")
+def test_a_compiled_run_learns_the_same_and_can_go_on_uncompiled(photo_folder: Path, tmp_path: Path) -> None:
+    settings = ["--data", str(photo_folder), "--epochs=2", "--precision=fp32", *SMALL]
+    for name, more in (("plain", []), ("compiled", ["--compile"])):
+        _run_train_py(*settings, *more, "--output", str(tmp_path / name))
+    plain, compiled = (Run(tmp_path / name).metrics() for name in ("plain", "compiled"))
+    assert compiled[-1]["mse_ab"] == pytest.approx(plain[-1]["mse_ab"], rel=0.02)
+    assert load_checkpoint(tmp_path / "compiled").config == load_checkpoint(tmp_path / "plain").config
