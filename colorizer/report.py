@@ -4,125 +4,172 @@ from __future__ import annotations
 
 import base64
 import csv
-import heapq
 import html
 import io
-import itertools
 import json
-from dataclasses import dataclass, field
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
 from .color import Array
 from .data import resize
-from .evaluation import METRICS, Evaluation, Measured, PictureResult
+from .evaluation import GREY, Evaluation, PictureResult, TestSet, colored
+from .inference import Colorizer
+from .metrics import METRICS, ab_error
+from .settings import Settings
 
 THUMBNAIL_SIDE = 256
+IN_REPORT = 60  # pictures
+_ERROR_SHOWN = 60.0  # ab error that is white in an error map
 
 
-def rows(summary: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The table of a summary: (metric with its unit, coloured, grey); MSE first."""
+def rows(summary: dict[str, Any]) -> list[list[str]]:
+    """The table of a summary: metric with its unit, then grey and each network with its interval; MSE first."""
     table = []
+    columns = summary["metrics"]
     for name, (title, unit, _) in METRICS.items():
+        if name not in columns[GREY]:
+            continue
         digits = 4 if name == "ssim" else 2
-        coloured, grey = (f"{summary[part][name]:.{digits}f}" for part in ("metrics", "grey"))
-        if name == "colorfulness":
-            coloured += f" ({summary['colorfulness_share']:.0%} of the true {summary['true_colorfulness']:.2f})"
-        table.append((f"{title} ({unit})" if unit else title, coloured, grey))
+        cells = []
+        for column, found in columns.items():
+            f = found[name]
+            cell = f"{f['mean']:.{digits}f} [{f['low']:.{digits}f}, {f['high']:.{digits}f}]"
+            if name == "colorfulness" and column != GREY:
+                cell += f" ({summary['colorfulness_share'][column]:.0%} of the true {summary['true_colorfulness']:.2f})"
+            cells.append(cell)
+        table.append([f"{title} ({unit})" if unit else title, *cells])
     return table
 
 
 def text_table(summary: dict[str, Any]) -> str:
     """The table for a terminal."""
-    lines = [(f"{summary['pictures']} pictures", "coloured", "grey"), *rows(summary)]
-    widths = [max(len(line[k]) for line in lines) for k in range(3)]
+    lines = [[f"{summary['pictures']} pictures", *summary["metrics"]], *rows(summary)]
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) for line in lines)
 
 
 def as_json(summary: dict[str, Any], about: dict[str, Any], evaluation: Evaluation) -> str:
     """Everything: the means, what was measured, and every picture."""
     pictures = [
-        {"name": r.name, **r.metrics, "true_colorfulness": r.true_colorfulness, "grey": r.grey}
-        for r in evaluation.results
+        {"name": r.name, "true_colorfulness": r.true_colorfulness, "metrics": r.metrics} for r in evaluation.results
     ]
     return json.dumps({"about": about, **summary, "per_picture": pictures}, indent=1)
 
 
 def as_csv(evaluation: Evaluation) -> str:
-    """A line a picture; the grey baseline's columns begin with grey_."""
+    """A line a picture; a column for each metric of grey and of each network, "METRIC COLUMN"."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", *METRICS, "true_colorfulness", *(f"grey_{m}" for m in METRICS)])
+    columns = [(c, m) for c in (GREY, *evaluation.networks) for m in METRICS]
+    columns = [(c, m) for c, m in columns if any(m in r.metrics[c] for r in evaluation.results)]
+    writer.writerow(["name", "true_colorfulness", *(f"{m} {c}" for c, m in columns)])
     for r in evaluation.results:
-        writer.writerow([r.name, *r.metrics.values(), r.true_colorfulness, *r.grey.values()])
+        writer.writerow([r.name, r.true_colorfulness, *(r.metrics[c].get(m, "") for c, m in columns)])
     return text.getvalue()
 
 
-def side_by_side(measured: Measured, side: int = THUMBNAIL_SIDE) -> Array:
-    """Grey, coloured and true beside each other, HWC uint8, each at most `side` high and wide."""
-    height, width = measured.true.shape[:2]
+def ordered(
+    results: Sequence[PictureResult], metric: str, network: str, worst: bool, number: int
+) -> list[PictureResult]:
+    """The worst or the best pictures of a network by a metric, worst or best first."""
+    known = [r for r in results if metric in r.metrics[network]]
+    high_is_good = metric in ("psnr", "ssim", "auc", "top1")
+
+    def badness(r: PictureResult) -> float:
+        value = r.metrics[network][metric]
+        if metric == "colorfulness":
+            return abs(value - r.true_colorfulness)
+        return -value if high_is_good else value
+
+    return sorted(known, key=badness, reverse=worst)[:number]
+
+
+def side_by_side(pictures: Sequence[Array], side: int = THUMBNAIL_SIDE) -> Array:
+    """Pictures of one size (HWC uint8) beside each other, each at most `side` high and wide."""
+    height, width = pictures[0].shape[:2]
     scale = min(1.0, side / max(height, width))
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    return np.concatenate([resize(x, *size) for x in (measured.grey, measured.painted, measured.true)], axis=1)
+    return np.concatenate([resize(x, *size) for x in pictures], axis=1)
 
 
-@dataclass
-class WorstPictures:
-    """Keeps the pictures with the largest MSE of RGB, as JPEG thumbnails, in constant memory."""
+def error_map(painted: Array, true: Array) -> Array:
+    """Where the colours are wrong: the ab error at each pixel, black for none to light yellow for 60 and more."""
+    scaled = (ab_error(painted, true) * (255 / _ERROR_SHOWN)).clip(0, 255).astype(np.uint8)
+    return cv2.cvtColor(cv2.applyColorMap(scaled, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 
-    keep: int = 100
-    _heap: list[tuple[float, int, bytes, PictureResult]] = field(default_factory=list)
-    _order: itertools.count[int] = field(default_factory=itertools.count)
 
-    def update(self, measured: Measured) -> None:
-        """Consider one more picture."""
-        encoded = io.BytesIO()
-        Image.fromarray(side_by_side(measured)).save(encoded, "JPEG", quality=85)
-        entry = (measured.result.metrics["mse_rgb"], -next(self._order), encoded.getvalue(), measured.result)
-        push = heapq.heappush if len(self._heap) < self.keep else heapq.heappushpop
-        push(self._heap, entry)
-
-    def compute(self) -> list[tuple[bytes, PictureResult]]:
-        """(JPEG of grey, coloured, true; its figures), worst first."""
-        return [(jpeg, result) for _, _, jpeg, result in sorted(self._heap, key=lambda e: e[:2], reverse=True)]
+def command(checkpoints: Sequence[str | None], data: str, limit: int | None) -> str:
+    """The command line that measures the same."""
+    words = ["python", "evaluate.py", "--data", data]
+    for checkpoint in checkpoints:
+        words += ["--checkpoint", checkpoint or "bundled"]
+    return shlex.join([*words, *(["--limit", str(limit)] if limit else [])])
 
 
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>Evaluation</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; }} td, th {{ padding: .3rem 1rem .3rem 0; text-align: left; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
+div {{ overflow-x: auto; }} table {{ border-collapse: collapse; }}
+td, th {{ padding: .3rem 1rem .3rem 0; text-align: left; vertical-align: top; }}
 tr + tr {{ border-top: 1px solid #8884; }} small {{ color: #777; }}
 figure {{ margin: 1.5rem 0; }} img {{ max-width: 100%; }} figcaption {{ font-size: .85rem; overflow-wrap: anywhere; }}
-:root {{ color-scheme: light dark; }}
+code {{ overflow-wrap: anywhere; }} :root {{ color-scheme: light dark; }}
 </style>
 <h1>Evaluation</h1>
+<p><code>{command}</code></p>
 <p>{about}</p>
-<table><tr><th>{pictures} pictures<th>coloured<th>grey</tr>{table}</table>
+<div><table><tr><th>{pictures} pictures{columns}</tr>{table}</table></div>
+<p>In brackets: a 95% interval of the mean, by bootstrap over the pictures. Grey is the picture left without colour.</p>
 <h2>Pictures, worst first</h2>
-<p>Grey, coloured, true. {shown} of {pictures} pictures, in the order of their MSE of RGB.</p>
+<p>{order}. {shown} of {pictures} pictures, in the order of {first}'s MSE of RGB.</p>
 {figures}
 </html>
 """
 
 
-def as_html(summary: dict[str, Any], about: dict[str, Any], worst: WorstPictures) -> str:
-    """A page that needs no other file: the table, and the pictures side by side, worst first."""
+def as_html(
+    summary: dict[str, Any], about: dict[str, Any], again: str, evaluation: Evaluation,
+    networks: Mapping[str, Colorizer], test_set: TestSet, settings: Settings | None = None,
+) -> str:  # fmt: skip
+    """A page that needs no other file: the table, and the worst pictures side by side, which are coloured anew for it.
+
+    Args:
+        summary: of `Evaluation.compute`.
+        about: of `evaluation.describe`.
+        again: of `command`.
+        evaluation, networks, test_set, settings: of the measuring.
+    """
     table = "".join(
-        f"<tr><td>{html.escape(title)}<br><small>{html.escape(meaning)}</small><td>{coloured}<td>{grey}</tr>"
-        for (title, coloured, grey), (_, _, meaning) in zip(rows(summary), METRICS.values(), strict=True)
+        f"<tr><td>{html.escape(row[0])}<br><small>{html.escape(METRICS[name][2])}</small>"
+        + "".join(f"<td>{html.escape(cell)}" for cell in row[1:])
+        for name, row in zip(summary["metrics"][GREY], rows(summary), strict=True)
     )
-    figures = [
-        f'<figure><img loading="lazy" alt="grey, coloured, true" '
-        f'src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
-        f"<figcaption>{html.escape(r.name)}: MSE of RGB {r.metrics['mse_rgb']:.1f} "
-        f"(grey {r.grey['mse_rgb']:.1f}), of ab {r.metrics['mse_ab']:.1f}</figcaption></figure>"
-        for jpeg, r in worst.compute()
-    ]
+    first = evaluation.networks[0]
+    figures = []
+    for r in ordered(evaluation.results, "mse_rgb", first, True, IN_REPORT):
+        true, grey, painted = colored(networks, test_set, r.name, settings)
+        encoded = io.BytesIO()
+        Image.fromarray(side_by_side([grey, *painted, true])).save(encoded, "JPEG", quality=85)
+        errors = ", ".join(f"{c} {r.metrics[c]['mse_rgb']:.1f}" for c in (GREY, *evaluation.networks))
+        figures.append(
+            f'<figure><img loading="lazy" alt="grey, coloured, true" '
+            f'src="data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}">'
+            f"<figcaption>{html.escape(r.name)}: MSE of RGB: {html.escape(errors)}</figcaption></figure>"
+        )
+    left_out = ", ".join(f"{number} {reason}" for reason, number in about["left_out"].items())
+    described = f"{about['pictures']} pictures of {about['data']}" + (f" ({left_out} left out)" if left_out else "")
+    for name, config in about["networks"].items():
+        described += f"; {name}: " + ", ".join(str(v) for v in config.values())
     return _PAGE.format(
-        about=html.escape(", ".join(f"{k.replace('_', ' ')}: {v}" for k, v in about.items())),
-        pictures=summary["pictures"], table=table, shown=len(figures), figures="\n".join(figures),
+        command=html.escape(again), about=html.escape(described), pictures=summary["pictures"],
+        columns="".join(f"<th>{html.escape(c)}" for c in summary["metrics"]), table=table,
+        order=html.escape(", ".join([GREY, *evaluation.networks, "true"]).capitalize()), shown=len(figures),
+        first=html.escape(first), figures="\n".join(figures),
     )  # fmt: skip

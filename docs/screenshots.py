@@ -65,7 +65,7 @@ def paint(page: Page, color: str, *places: tuple[float, float]) -> None:
 
 
 def main() -> None:
-    """All states of the Colorize tab, and a run."""
+    """All states of the Colorize tab, a run, and an evaluation."""
     address = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:7860"
     by_name = {photo.stem: photo for photo in PHOTOS}
     with sync_playwright() as p:
@@ -108,6 +108,11 @@ def main() -> None:
         save(shot(page), "train")
         page.get_by_role("button", name="Stop").click()
         page.get_by_text("can be resumed").wait_for(timeout=60_000)
+        page = opened(browser, address, 1366, 1100)
+        page.get_by_role("tab", name="Evaluate").click()
+        page.get_by_role("button", name="Evaluate", exact=True).click()
+        page.locator("#pictures img").first.wait_for(timeout=120_000)
+        save(shot(page), "evaluate")
         browser.close()
 
 

@@ -14,7 +14,7 @@ from PIL import ExifTags, Image
 
 from colorizer.color import lightness, rgb_to_lab
 from colorizer.errors import UserError
-from colorizer.evaluation import colorfulness
+from colorizer.metrics import colorfulness
 from colorizer.pictures import SIMULATED, read_picture
 from colorizer.runs import Run
 
@@ -142,14 +142,15 @@ def test_a_broken_upload_is_one_sentence(client: Client, tmp_path: Path) -> None
 
 
 def test_evaluate_through_the_api(client: Client) -> None:
-    words, table, gallery, files, figures = client.predict("bundled", str(EXAMPLES / "color"), 3, api_name="/evaluate")
+    words, table, files, figures, *_ = client.predict(["bundled"], str(EXAMPLES / "color"), 3, api_name="/evaluate")
     assert figures["pictures"] == 3
-    assert f"{figures['metrics']['mse_rgb']:.1f}" in words
+    assert f"{figures['metrics']['bundled']['mse_rgb']['mean']:.1f}" in words
     assert table["data"][0][0].startswith("MSE of ab")
-    assert len(gallery) == 3
+    again = client.predict(["bundled"], str(EXAMPLES / "color"), 3, True, api_name="/evaluate")[3]
+    assert again == figures, "the same numbers to the last digit"
     assert [Path(f).suffix for f in files] == [".json", ".csv", ".html"]
     with pytest.raises(Exception, match="no folder or zip"):
-        client.predict("bundled", "/nowhere", 0, api_name="/evaluate")
+        client.predict(["bundled"], "/nowhere", 0, api_name="/evaluate")
 
 
 def _wait_for(client: Client, name: str, wanted: str, seconds: float = 180) -> dict[str, object]:
@@ -191,8 +192,12 @@ def test_train_stop_resume_and_use_through_the_api(client: Client, app: tuple[st
     assert run.metrics()[-1]["step"] > step
     client.predict(name, api_name="/stop_training")
     _wait_for(client, name, "stopped")
-    figures = client.predict(name, str(EXAMPLES / "color"), 2, api_name="/evaluate")[-1]
+    figures = client.predict([name, "bundled"], str(EXAMPLES / "color"), 2, api_name="/evaluate")[3]
     assert figures["pictures"] == 2
+    assert list(figures["metrics"]) == ["grey", name, "bundled"]
+    assert (run.folder / "evaluations").is_dir(), "kept beside the run"
+    held_out = client.predict([name], "held-out", 0, api_name="/evaluate")[3]
+    assert held_out["pictures"] == 1
     photo = EXAMPLES / "black-and-white" / "coffee.jpg"
     painted = client.predict(handle_file(photo), checkpoint=name, api_name="/colorize")
     assert not np.array_equal(read_picture(painted).rgb, read_picture(photo).rgb)

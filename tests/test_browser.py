@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import shutil
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from colorizer.checkpoints import Checkpoint, save_checkpoint
 from colorizer.color import Array, lightness, rgb_to_lab
-from colorizer.evaluation import colorfulness
+from colorizer.metrics import colorfulness
+from colorizer.networks import NetworkConfig, build_network
 from colorizer.pictures import Photo, read_picture, write_picture
 
-from .conftest import EXAMPLES, SHARED
+from .conftest import EXAMPLES, ROOT, SHARED, draw_photo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONS = [
@@ -367,7 +374,74 @@ def test_training_stopped_resumed_used_and_measured(page: Page, photo_folder: Pa
     assert not np.array_equal(own, _checked(photo, _download(page, tmp_path))), "another network, other colours"
     page.get_by_role("tab", name="Train").click()
     page.get_by_role("button", name="Measure it").click()
-    expect(page.get_by_label("Checkpoint")).not_to_have_value("bundled")
+    expect(page.get_by_role("tab", name="Evaluate")).to_have_attribute("aria-selected", "true", timeout=WAIT)
+    page.get_by_role("button", name="Held out of the run").click()
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.get_by_text("over 1 pictures")).to_be_visible(timeout=120_000)
+
+
+def test_two_checkpoints_compared(page: Page, browser: Browser, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig("skip_fusion", "regression")
+    blank = Checkpoint(build_network(config).eval(), config, torch.full((313,), 1 / 313), 128)
+    save_checkpoint(blank, tmp_path / "blank.safetensors")
+    (tmp_path / "photos").mkdir()
+    for path in (EXAMPLES / "color").glob("*.jpg"):
+        shutil.copy(path, tmp_path / "photos")
+    page.get_by_role("tab", name="Evaluate").click()
+    page.locator("input[type=file][accept*=safetensors]").set_input_files(tmp_path / "blank.safetensors")
+    expect(page.get_by_text("blank.safetensors").first).to_be_visible(timeout=WAIT)
+    page.get_by_label("Test pictures").fill(str(tmp_path / "photos"))
     page.get_by_role("button", name="Evaluate", exact=True).click()
     expect(page.get_by_text("over 5 pictures")).to_be_visible(timeout=120_000)
-    expect(page.get_by_role("row", name="evaluation.html")).to_be_visible(timeout=60_000)
+    first = page.locator("#pictures .thumbnail-item").first
+    expect(first).to_contain_text("MSE of RGB", timeout=WAIT)
+    page.get_by_label("Sort by").click()
+    page.get_by_role("option", name="SSIM").click()
+    expect(first).to_contain_text("SSIM", timeout=WAIT)
+    worst = first.inner_text()
+    page.get_by_label("Best first").check()
+    expect(first).not_to_contain_text(worst, timeout=WAIT)
+    first.click()
+    expect(page.locator("#one img").first).to_be_visible(timeout=WAIT)
+    expect(page.locator("#numbers")).to_contain_text("CIEDE2000", timeout=WAIT)
+    with page.expect_download(timeout=WAIT) as download:
+        page.get_by_role("row", name="evaluation.html").get_by_role("link").click()
+    download.value.save_as(tmp_path / "report.html")
+    line = page.locator("code, .cm-content").filter(has_text="evaluate.py").first.inner_text()
+    words = shlex.split(line)
+    assert words[:2] == ["python", "evaluate.py"]
+    done = subprocess.run(
+        [sys.executable, *words[1:], "--json", str(tmp_path / "out.json")],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "out.json").read_text())
+    report = browser.new_page()
+    report.goto((tmp_path / "report.html").as_uri())
+    assert report.locator("figure img").count() == 5
+    table = report.locator("table").inner_text()
+    assert len(figures["metrics"]) == 3
+    for column in figures["metrics"].values():
+        for metric, found in column.items():
+            digits = 4 if metric == "ssim" else 2
+            assert f"{found['mean']:.{digits}f} [{found['low']:.{digits}f}, {found['high']:.{digits}f}]" in table
+    report.close()
+    page.reload()
+    page.get_by_role("tab", name="Evaluate").click()
+    page.get_by_label("Evaluations of before").click()
+    page.get_by_role("option", name=re.compile("blank")).first.click()
+    expect(page.get_by_text("over 5 pictures")).to_be_visible(timeout=WAIT)
+
+
+def test_an_evaluation_is_cancelled_and_goes_on(page: Page, tmp_path: Path) -> None:
+    for k in range(60):
+        draw_photo(k, (300, 200)).save(tmp_path / f"{k:02d}.png")
+    page.get_by_role("tab", name="Evaluate").click()
+    page.get_by_label("Test pictures").fill(str(tmp_path))
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.get_by_text(re.compile(r"\d+ of 60, about .* left"))).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Cancel").locator("visible=true").click()
+    expect(page.get_by_text(re.compile(r"Stopped after \d+ of 60"))).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.get_by_text("over 60 pictures")).to_be_visible(timeout=120_000)

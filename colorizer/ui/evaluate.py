@@ -1,103 +1,374 @@
-"""The Evaluate tab: the test set's MSE, and the pictures side by side."""
+"""The Evaluate tab: the test set's MSE, networks compared, and the pictures side by side."""
 
 from __future__ import annotations
 
+import html
 import json
+import shutil
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import pandas as pd
 from PIL import Image
 
 from .. import report
-from ..evaluation import METRICS, Evaluation, TestSet, describe, evaluate
-from ..files import write_text
+from ..checkpoints import load_checkpoint
+from ..color import Array
+from ..errors import UserError
+from ..evaluation import (
+    AB_STEP,
+    ERROR_STEP,
+    GREY,
+    HELD_OUT,
+    Evaluation,
+    PictureResult,
+    Store,
+    TestSet,
+    colored,
+    describe,
+    evaluate,
+    find_evaluations,
+    open_judge,
+    run_folder,
+    store_for,
+)
+from ..files import cache_folder, write_text
+from ..inference import Colorizer
+from ..metrics import METRICS
 from ..settings import Settings
-from .common import BUNDLED, EXAMPLES, HEAVY, check_folder, checkpoint_names, colorizer_for, friendly, result_folder
+from .common import (
+    BUNDLED,
+    EXAMPLES,
+    HEAVY,
+    check_folder,
+    checkpoint_names,
+    colorizer_for,
+    duration,
+    friendly,
+    on_space,
+    progress_bar,
+    result_folder,
+    runs_folder,
+    uploads_folder,
+)
 
-_GALLERY = 60
+_SHOWN = 24  # pictures in the gallery
+_SETTINGS = Settings()
+_stops: dict[str, threading.Event] = {}
+_titles = {title: name for name, (title, _, _) in METRICS.items()}
 
 
 def headline(summary: dict[str, Any]) -> str:
-    """The MSE in large figures."""
-    m, g = summary["metrics"], summary["grey"]
+    """The MSE in large figures, and what it means."""
+    found = summary["metrics"]
+    lines = []
+    for name in (n for n in found if n != GREY):
+        m, g = found[name], found[GREY]
+        lines.append(
+            f"{html.escape(name)}: MSE of RGB **{m['mse_rgb']['mean']:.1f}** (grey {g['mse_rgb']['mean']:.1f})   "
+            f"MSE of ab **{m['mse_ab']['mean']:.1f}** (grey {g['mse_ab']['mean']:.1f})"
+        )
     return (
-        f"MSE of RGB **{m['mse_rgb']:.1f}** (grey {g['mse_rgb']:.1f})   "
-        f"MSE of ab **{m['mse_ab']:.1f}** (grey {g['mse_ab']:.1f})  \n"
-        f"over {summary['pictures']} pictures. Lower is better; grey is the picture left without colour."
+        "  \n".join(lines) + f"  \nover {summary['pictures']} pictures: the mean squared error of all pixels. Lower is "
+        "better; grey is the picture left without colour."
+    )
+
+
+def _table(summary: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame(report.rows(summary), columns=["Metric", *summary["metrics"]])
+
+
+def _open(
+    checkpoints: list[str] | str, data: str, limit: float
+) -> tuple[dict[str, Colorizer], TestSet, dict[str, Any], Path | None]:
+    """The networks by name, the pictures, what is measured, and the first one's run, if it is one."""
+    names = [checkpoints] if isinstance(checkpoints, str) else list(checkpoints or [])
+    if not names:
+        raise UserError("Choose a checkpoint first.")
+    networks = {name: colorizer_for(name) for name in names}
+    given = runs_folder() / names[0]
+    run = given if given.is_dir() else run_folder(names[0])
+    test_set = TestSet.open(data if data == HELD_OUT else check_folder(data), int(limit or 0) or None, run)
+    return networks, test_set, describe(networks, test_set, data, _SETTINGS, open_judge()), run
+
+
+@friendly
+def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Iterator[tuple[Any, ...]]:
+    """Measure checkpoints on a folder of colour photographs; what was measured before is gone on from.
+
+    Args:
+        checkpoints: one or more of "bundled", the names of runs, and paths of checkpoints.
+        data: a folder on the server, at any depth, a zip file there, or "held-out" for what the first run did not
+            learn from.
+        limit: measure at most this many pictures, evenly spaced; 0 for all.
+        fresh: measure anew what was measured before.
+    Returns:
+        the MSE in words, the table of all metrics, the files (JSON, CSV, HTML report), the figures as JSON, how far it
+        is, and where it is kept.
+    """
+    networks, test_set, about, run = _open(checkpoints, data, limit)
+    store = store_for(about, run, bool(fresh))
+    stop, token = threading.Event(), str(store.folder)
+    _stops[token] = stop
+    evaluation = Evaluation(list(networks), open_judge())
+    begun, total = time.monotonic(), len(test_set.names)
+    shown = begun
+    yield "", gr.skip(), gr.skip(), gr.skip(), progress_bar(0, total, f"0 of {total}"), token
+    try:
+        for at in evaluate(networks, test_set, evaluation, _SETTINGS, store):
+            now = time.monotonic()
+            if now - shown > 1 and at.done < total:
+                left = duration((now - begun) / at.done * (total - at.done))
+                bar = progress_bar(at.done, total, f"{at.done} of {total}, about {left} left")
+                yield gr.skip(), gr.skip(), gr.skip(), gr.skip(), bar, token
+                shown = now
+            if stop.is_set():
+                words = f"Stopped after {at.done} of {total}. Evaluate goes on there."
+                yield "", gr.skip(), gr.skip(), gr.skip(), progress_bar(at.done, total, words), token
+                return
+    finally:
+        _stops.pop(token, None)
+    summary = evaluation.compute()
+    files = _write(store, evaluation, summary, networks, test_set, list(networks), limit)
+    figures = json.loads((store.folder / "evaluation.json").read_text())
+    figures.pop("per_picture")
+    done = progress_bar(total, total, f"{total} pictures in {duration(time.monotonic() - begun)}")
+    yield headline(summary), _table(summary), files, figures, done, token
+
+
+def _write(
+    store: Store, evaluation: Evaluation, summary: dict[str, Any], networks: dict[str, Colorizer],
+    test_set: TestSet, names: list[str], limit: float,
+) -> list[str]:  # fmt: skip
+    """The files to keep; what the page offers are copies, because it may not reach into the runs' folder."""
+    again = report.command([_path(n) for n in names], store.about["data"], int(limit or 0) or None)
+    write_text(store.folder / "command.txt", again)
+    write_text(store.folder / "evaluation.json", report.as_json(summary, store.about, evaluation))
+    write_text(store.folder / "evaluation.csv", report.as_csv(evaluation))
+    page = report.as_html(summary, store.about, again, evaluation, networks, test_set, _SETTINGS)
+    write_text(store.folder / "evaluation.html", page)
+    return _copies(store.folder)
+
+
+def _path(name: str) -> str:
+    return str(runs_folder() / name) if (runs_folder() / name).is_dir() else name
+
+
+def _copies(folder: Path) -> list[str]:
+    target = result_folder()
+    kept = [folder / f"evaluation.{suffix}" for suffix in ("json", "csv", "html")]
+    return [shutil.copy(str(path), str(target / path.name)) for path in kept if path.exists()]
+
+
+def stop(token: str) -> None:
+    """Measure no further picture; what is done is kept."""
+    if token in _stops:
+        _stops[token].set()
+
+
+# ------------------------------------------------------------------------------------------- looking
+
+
+def _stored(token: str) -> tuple[dict[str, Any], list[PictureResult]]:
+    """An evaluation on disk: what was measured, and its pictures."""
+    folder = Path(token or "")
+    if folder not in find_evaluations(cache_folder(), runs_folder(), *runs_folder().glob("*")):
+        raise UserError("Evaluate something first.")
+    about = json.loads((folder / "about.json").read_text())
+    return about, Store(folder, about).load()
+
+
+def _reopened(token: str) -> tuple[dict[str, Colorizer], TestSet, list[PictureResult]]:
+    about, results = _stored(token)
+    networks, test_set, _, _ = _open(list(about["networks"]), about["data"], about["pictures"])
+    return networks, test_set, results
+
+
+@friendly
+def gallery(token: str, title: str, order: str) -> tuple[list[tuple[str, str]], list[str], str]:
+    """The worst or best pictures by a metric of the first network: grey, coloured by each, true."""
+    networks, test_set, results = _reopened(token)
+    names, metric = list(networks), _titles[title]
+    chosen = report.ordered(results, metric, names[0], order == "Worst first", _SHOWN)
+    folder, shown = result_folder(), []
+    for k, result in enumerate(chosen):
+        true, grey, painted = colored(networks, test_set, result.name, _SETTINGS)
+        path = folder / f"{k:02d}.jpg"
+        Image.fromarray(report.side_by_side([grey, *painted, true])).save(path, quality=88)
+        figures = ", ".join(f"{result.metrics[n].get(metric, float('nan')):.2f}" for n in (*names, GREY))
+        shown.append((str(path), f"{Path(result.name).name}: {title} {figures}"))
+    words = f"From left to right: grey, {', '.join(names)}, true. The figures: {', '.join(names)}, grey."
+    return shown, [r.name for r in chosen], words
+
+
+@friendly
+def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[Any, ...]:
+    """One picture: the slider between coloured and true, its error maps, its figures."""
+    networks, test_set, results = _reopened(token)
+    name = shown[chosen.index]
+    result = next(r for r in results if r.name == name)
+    true, _, painted = colored(networks, test_set, name, _SETTINGS)
+    folder = result_folder()
+
+    def saved(rgb: Array, stem: str) -> str:
+        path = folder / f"{stem}.png"
+        Image.fromarray(rgb).save(path)
+        return str(path)
+
+    maps = [report.error_map(rgb, true) for rgb in painted]
+    table = [[METRICS[m][0], *(f"{result.metrics[c][m]:.3f}" for c in result.metrics)] for m in result.metrics[GREY]]
+    return (
+        (saved(painted[0], "coloured"), saved(true, "true")),
+        saved(np.concatenate(maps, axis=1), "error"),
+        pd.DataFrame(table, columns=["Metric", *result.metrics]),
+        f"**{html.escape(name)}**: {html.escape(next(iter(networks)))} and the truth. The map shows where ab is "
+        f"wrong: black not at all, light yellow by 60 and more.",
+        gr.Column(visible=True),
     )
 
 
 @friendly
-def measure(checkpoint: str, data: str, limit: float, progress: gr.Progress = gr.Progress()) -> Iterator[Any]:  # noqa: B008
-    """Measure a checkpoint on a folder of colour photographs.
+def histograms(token: str) -> tuple[Any, ...]:
+    """How errors and colours are distributed over all pixels."""
+    about, results = _stored(token)
+    found = Evaluation(list(about["networks"])).add(*results).compute()["histograms"]
+    frames = {}
+    for kind, low, step, title in (
+        ("error", 0, ERROR_STEP, "ab error"), ("a", -110, AB_STEP, "a, green to red"),
+        ("b", -110, AB_STEP, "b, blue to yellow"),
+    ):  # fmt: skip
+        lines = []
+        for key, counts in found.items():
+            if key.startswith(f"{kind} "):
+                share = np.array(counts) / max(sum(counts), 1) * 100
+                lines += [(low + step * (k + 0.5), s, key.removeprefix(f"{kind} ")) for k, s in enumerate(share)]
+        frames[kind] = pd.DataFrame(lines, columns=[title, "% of pixels", "of"])
+    return frames["error"], frames["a"], frames["b"]
 
-    Args:
-        checkpoint: "bundled", the name of a run, or the path of a checkpoint.
-        data: a folder on the server, at any depth, or a zip file there.
-        limit: measure at most this many pictures, evenly spaced; 0 for all.
-    Returns:
-        the MSE in words, the table of all metrics beside grey, the pictures side by side (grey, coloured, true;
-        worst first), the files (JSON, CSV, HTML report), and the figures as JSON.
-    """
-    colorizer, settings = colorizer_for(checkpoint), Settings()
-    test_set = TestSet.open(check_folder(data), int(limit or 0) or None)
-    evaluation, worst = Evaluation(), report.WorstPictures()
-    shown: list[tuple[float, Image.Image, str]] = []
-    for measured in evaluate(colorizer, test_set, evaluation, settings):
-        progress((measured.done, measured.total), unit="pictures")
-        worst.update(measured)
-        error, grey = measured.result.metrics["mse_rgb"], measured.result.grey["mse_rgb"]
-        caption = f"{measured.result.name}: MSE {error:.0f}, grey {grey:.0f}"
-        shown.append((error, Image.fromarray(report.side_by_side(measured)), caption))
-        shown = sorted(shown, key=lambda entry: -entry[0])[:_GALLERY]
-        if measured.done % 10 == 0 and measured.done < measured.total:
-            yield headline(evaluation.compute()), gr.skip(), gr.skip(), gr.skip(), gr.skip()
-    summary = evaluation.compute()
-    about = {"checkpoint": checkpoint or BUNDLED, "data": data, **describe(colorizer, settings)}
-    folder = result_folder()
-    write_text(folder / "evaluation.json", report.as_json(summary, about, evaluation))
-    write_text(folder / "evaluation.csv", report.as_csv(evaluation))
-    write_text(folder / "evaluation.html", report.as_html(summary, about, worst))
-    meanings = [meaning for _, _, meaning in METRICS.values()]
-    table = pd.DataFrame(report.rows(summary), columns=["Metric", "Coloured", "Grey"]).assign(Meaning=meanings)
-    yield (
-        headline(summary),
-        table,
-        [(picture, caption) for _, picture, caption in shown],
-        [str(folder / f"evaluation.{suffix}") for suffix in ("json", "csv", "html")],
-        json.loads(json.dumps(summary)),
-    )
+
+def stored_names() -> list[tuple[str, str]]:
+    """The evaluations on disk, the latest first: what they are of, and where."""
+    found = []
+    for folder in find_evaluations(cache_folder(), *runs_folder().glob("*"))[:50]:
+        try:
+            about = json.loads((folder / "about.json").read_text())
+        except (OSError, ValueError):
+            continue
+        when = time.strftime("%Y-%m-%d %H:%M", time.localtime((folder / "results.jsonl").stat().st_mtime))
+        found.append((f"{', '.join(about['networks'])} on {about['data']}, {when}", str(folder)))
+    return found
+
+
+@friendly
+def recall(token: str) -> tuple[Any, ...]:
+    """Show an evaluation of before."""
+    about, results = _stored(token)
+    summary = Evaluation(list(about["networks"])).add(*results).compute()
+    folder = Path(token)
+    again = (folder / "command.txt").read_text() if (folder / "command.txt").exists() else ""
+    return headline(summary), _table(summary), _copies(folder), token, again
+
+
+@friendly
+def take_checkpoint(file: str, chosen: list[str]) -> gr.Dropdown:
+    """Keep an uploaded checkpoint, and choose it."""
+    if on_space():
+        raise UserError("A shared Space takes no checkpoints. Duplicate it, or run the program at home.")
+    load_checkpoint(file)  # says at once what is wrong
+    target = uploads_folder() / Path(file).parent.name[:12] / Path(file).name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, target)
+    return gr.Dropdown(choices=[*checkpoint_names(), str(target)], value=[*(chosen or []), str(target)])
 
 
 def build() -> gr.Dropdown:
-    """Lay out the tab; returns the choice of the network."""
+    """Lay out the tab; returns the choice of the networks."""
+    with gr.Row(equal_height=False):
+        with gr.Column(scale=3, min_width=280):
+            checkpoints = gr.Dropdown(
+                label="Checkpoints", choices=checkpoint_names(), value=[BUNDLED], allow_custom_value=True,
+                multiselect=True, info="The bundled one, runs, or paths; two or more are compared on the same pictures",
+            )  # fmt: skip
+            upload = gr.UploadButton("Upload a checkpoint", file_types=[".safetensors"], size="sm")
+        with gr.Column(scale=3, min_width=280):
+            data = gr.Textbox(
+                label="Test pictures", value=str(EXAMPLES / "color"), info="A folder of colour photographs, a zip, or:"
+            )
+            with gr.Row():
+                examples = gr.Button("The examples", size="sm", min_width=90)
+                held_out = gr.Button("Held out of the run", size="sm", min_width=90)
+        with gr.Column(scale=1, min_width=140):
+            limit = gr.Number(label="At most this many", value=0, precision=0, info="0 for all")
+            fresh = gr.Checkbox(label="Measure anew")
     with gr.Row():
-        checkpoint = gr.Dropdown(
-            label="Checkpoint", choices=checkpoint_names(), value=BUNDLED, allow_custom_value=True,
-            info="The bundled one, a run, or the path of a .safetensors file",
-        )  # fmt: skip
-        data = gr.Textbox(
-            label="Test pictures", value=str(EXAMPLES / "color"), info="A folder of colour photographs, or a zip file"
-        )
-        limit = gr.Number(label="At most this many", value=0, precision=0, info="0 for all")
-    go = gr.Button("Evaluate", variant="primary")
+        go = gr.Button("Evaluate", variant="primary")
+        cancel = gr.Button("Cancel", visible=False)
+    bar = gr.HTML(elem_id="evaluation-progress", visible=False)
     words = gr.Markdown(elem_id="headline")
+    token, shown = gr.State(""), gr.State([])
     with gr.Column(visible=False) as results:
-        table = gr.Dataframe(
-            headers=["Metric", "Coloured", "Grey", "Meaning"], interactive=False, wrap=True, elem_id="figures",
-            column_widths=["24%", "22%", "12%", "42%"], buttons=[],
+        table = gr.Dataframe(interactive=False, wrap=True, elem_id="figures", buttons=[])
+        with gr.Accordion("What they mean", open=False):
+            gr.Markdown(
+                "\n".join(f"- **{title}**{f' ({unit})' if unit else ''}: {m}" for title, unit, m in METRICS.values())
+            )
+            gr.Markdown("In brackets: a 95% interval of the mean, by bootstrap over the pictures.")
+        with gr.Row():
+            metric = gr.Dropdown(list(_titles), value="MSE of RGB", label="Sort by", scale=1, min_width=160)
+            order = gr.Radio(["Worst first", "Best first"], value="Worst first", show_label=False, scale=2)
+        legend = gr.Markdown()
+        pictures = gr.Gallery(
+            columns=2, object_fit="contain", format="jpeg", elem_id="pictures", show_label=False,
+            allow_preview=False, buttons=[], interactive=False,
         )  # fmt: skip
-        gallery = gr.Gallery(
-            label="Grey, coloured, true: worst first", columns=2, object_fit="contain", format="jpeg",
-            elem_id="pictures",
-        )  # fmt: skip
+        with gr.Column(visible=False, elem_id="one") as one:
+            about_one = gr.Markdown()
+            with gr.Row():
+                slider = gr.ImageSlider(type="filepath", interactive=False, show_label=False, buttons=["fullscreen"])
+                wrong = gr.Image(interactive=False, show_label=False, format="png", buttons=["fullscreen"])
+            numbers = gr.Dataframe(interactive=False, elem_id="numbers", buttons=[])
+        with gr.Accordion("How errors and colours are distributed", open=False) as spread, gr.Row():
+            curves = [
+                gr.LinePlot(x=x, y="% of pixels", color="of", height=220, min_width=260)
+                for x in ("ab error", "a, green to red", "b, blue to yellow")
+            ]
         files = gr.Files(label="Keep it", interactive=False)
+        again = gr.Code(label="The same by command line", interactive=False, language="shell", buttons=["copy"])
         figures = gr.JSON(visible=False)
-    go.click(
-        measure, [checkpoint, data, limit], [words, table, gallery, files, figures],
-        api_name="evaluate", concurrency_id=HEAVY, trigger_mode="once", show_progress_on=words,
-    ).success(lambda: gr.Column(visible=True), None, results, api_visibility="private")  # fmt: skip
-    checkpoint.focus(lambda: gr.Dropdown(choices=checkpoint_names()), None, checkpoint, api_visibility="private")
-    return checkpoint
+    before = gr.Dropdown(label="Evaluations of before", choices=stored_names(), value=None)
+    private: dict[str, Any] = {"api_visibility": "private"}
+    seen: dict[str, Any] = {"show_progress_on": pictures, **private}
+    look = ([token, metric, order], [pictures, shown, legend])
+
+    def command_of(where: str) -> str:
+        return (Path(where) / "command.txt").read_text() if (Path(where) / "command.txt").exists() else ""
+
+    go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [go, cancel], **private)
+    measured = go.click(
+        measure, [checkpoints, data, limit, fresh], [words, table, files, figures, bar, token],
+        api_name="evaluate", concurrency_id=HEAVY, trigger_mode="once", show_progress="hidden",
+    )  # fmt: skip
+    measured.then(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [go, cancel], **private)
+    measured.success(
+        lambda words: (gr.Column(visible=bool(words)), gr.Column(visible=False)), words, [results, one], **private
+    ).then(command_of, token, again, **private).then(gallery, *look, **seen).then(
+        histograms, token, curves, **private
+    ).then(lambda: gr.Dropdown(choices=stored_names()), None, before, **private)
+    cancel.click(stop, token, None, **private)
+    gr.on([metric.input, order.input], gallery, *look, **seen)
+    pictures.select(open_picture, [token, shown], [slider, wrong, numbers, about_one, one], **private)
+    spread.expand(histograms, token, curves, **private)
+    before.input(recall, before, [words, table, files, token, again], **private).success(
+        lambda: (gr.Column(visible=True), gr.Column(visible=False)), None, [results, one], **private
+    ).then(gallery, *look, **seen).then(histograms, token, curves, **private)
+    before.focus(lambda: gr.Dropdown(choices=stored_names()), None, before, **private)
+    upload.upload(take_checkpoint, [upload, checkpoints], checkpoints, **private)
+    examples.click(lambda: str(EXAMPLES / "color"), None, data, **private)
+    held_out.click(lambda: HELD_OUT, None, data, **private)
+    checkpoints.focus(lambda: gr.Dropdown(choices=checkpoint_names()), None, checkpoints, **private)
+    return checkpoints

@@ -341,7 +341,7 @@ def _use(name: str) -> tuple[Any, ...]:
 
 
 def _evaluate(name: str) -> tuple[Any, ...]:
-    return gr.Dropdown(choices=checkpoint_names(), value=name), gr.Tabs(selected="evaluate")
+    return gr.Dropdown(choices=checkpoint_names(), value=[name]), gr.Tabs(selected="evaluate")
 
 
 def _start_choices() -> list[str]:
