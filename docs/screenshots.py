@@ -108,7 +108,7 @@ def main() -> None:
         save(shot(page), "train")
         page.get_by_role("button", name="Stop").click()
         page.get_by_text("can be resumed").wait_for(timeout=60_000)
-        page = opened(browser, address, 1366, 1100)
+        page = opened(browser, address, 1366, 1500)
         page.get_by_role("tab", name="Evaluate").click()
         page.get_by_role("button", name="Evaluate", exact=True).click()
         page.locator("#pictures img").first.wait_for(timeout=120_000)

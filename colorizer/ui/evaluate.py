@@ -286,6 +286,12 @@ def take_checkpoint(file: str, chosen: list[str]) -> gr.Dropdown:
     return gr.Dropdown(choices=[*checkpoint_names(), str(target)], value=[*(chosen or []), str(target)])
 
 
+def _examples() -> str:
+    """Where they are, as short as possible."""
+    whole = EXAMPLES / "color"
+    return str(whole.relative_to(Path.cwd()) if Path.cwd() in whole.parents else whole)
+
+
 def build() -> gr.Dropdown:
     """Lay out the tab; returns the choice of the networks."""
     with gr.Row(equal_height=False):
@@ -297,7 +303,7 @@ def build() -> gr.Dropdown:
             upload = gr.UploadButton("Upload a checkpoint", file_types=[".safetensors"], size="sm")
         with gr.Column(scale=3, min_width=280):
             data = gr.Textbox(
-                label="Test pictures", value=str(EXAMPLES / "color"), info="A folder of colour photographs, a zip, or:"
+                label="Test pictures", value=_examples(), info="A folder of colour photographs, a zip, or:"
             )
             with gr.Row():
                 examples = gr.Button("The examples", size="sm", min_width=90)
@@ -368,7 +374,7 @@ def build() -> gr.Dropdown:
     ).then(gallery, *look, **seen).then(histograms, token, curves, **private)
     before.focus(lambda: gr.Dropdown(choices=stored_names()), None, before, **private)
     upload.upload(take_checkpoint, [upload, checkpoints], checkpoints, **private)
-    examples.click(lambda: str(EXAMPLES / "color"), None, data, **private)
+    examples.click(_examples, None, data, **private)
     held_out.click(lambda: HELD_OUT, None, data, **private)
     checkpoints.focus(lambda: gr.Dropdown(choices=checkpoint_names()), None, checkpoints, **private)
     return checkpoints
