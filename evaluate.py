@@ -36,6 +36,7 @@ def main() -> int:
     from colorizer import Colorizer, UserError, report
     from colorizer import evaluation as measuring
     from colorizer.files import write_text
+    from colorizer.perception import open_judges
 
     try:
         settings = settings_from(arguments)
@@ -45,10 +46,10 @@ def main() -> int:
         }
         run = measuring.run_folder(given[0])
         test_set = measuring.TestSet.open(arguments.data, arguments.limit, run)
-        judge = measuring.open_judge()
-        about = measuring.describe(networks, test_set, arguments.data, settings, judge)
+        judges = open_judges()
+        about = measuring.describe(networks, test_set, arguments.data, settings, judges)
         store = measuring.store_for(about, run, arguments.fresh)
-        evaluation = measuring.Evaluation(list(networks), judge)
+        evaluation = measuring.Evaluation(list(networks), judges)
         for _ in tqdm(measuring.evaluate(networks, test_set, evaluation, settings, store), total=len(test_set.names)):
             pass
         summary = evaluation.compute()

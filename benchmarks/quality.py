@@ -30,7 +30,7 @@ from colorizer.errors import UserError
 from colorizer.evaluation import TestSet
 from colorizer.files import write_text
 from colorizer.hints import Hint
-from colorizer.metrics import METRICS, grey_picture, measure, mse
+from colorizer.metrics import MEASURED, grey_picture, measure, mse
 from colorizer.perception import Features, Judge, frechet_distance, true_label
 from colorizer.pictures import Photo, eight_bit, read_picture
 from colorizer.settings import ALPHA, Settings
@@ -73,7 +73,7 @@ class Row:
 
     def summary(self, true: Row) -> dict[str, float]:
         """Means, share of the true colourfulness, top-1 in percent, Fréchet distance to the true photographs."""
-        found = {m: float(np.mean([f[m] for f in self.figures])) for m in METRICS if m != "top1"}
+        found = {m: float(np.mean([f[m] for f in self.figures])) for m in MEASURED}
         found["share"] = 100 * found["colorfulness"] / float(np.mean([f["colorfulness"] for f in true.figures]))
         found["top1"] = 100 * float(np.mean(self.right)) if self.right else float("nan")
         found["frechet"] = frechet_distance(np.stack(self.features), np.stack(true.features))

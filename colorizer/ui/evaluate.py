@@ -33,13 +33,13 @@ from ..evaluation import (
     describe,
     evaluate,
     find_evaluations,
-    open_judge,
     run_folder,
     store_for,
 )
 from ..files import cache_folder, write_text
 from ..inference import Colorizer
-from ..metrics import METRICS
+from ..metrics import FID, MEASURED, METRICS
+from ..perception import open_judges
 from ..settings import Settings
 from .common import (
     BUNDLED,
@@ -56,6 +56,7 @@ from .common import (
     runs_folder,
     uploads_folder,
 )
+from .train import take_zip
 
 _SHOWN = 24  # pictures in the gallery
 _SETTINGS = Settings()
@@ -94,7 +95,7 @@ def _open(
     given = runs_folder() / names[0]
     run = given if given.is_dir() else run_folder(names[0])
     test_set = TestSet.open(data if data == HELD_OUT else check_folder(data), int(limit or 0) or None, run)
-    return networks, test_set, describe(networks, test_set, data, _SETTINGS, open_judge()), run
+    return networks, test_set, describe(networks, test_set, data, _SETTINGS, open_judges()), run
 
 
 @friendly
@@ -115,7 +116,7 @@ def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Ite
     store = store_for(about, run, bool(fresh))
     stop, token = threading.Event(), str(store.folder)
     _stops[token] = stop
-    evaluation = Evaluation(list(networks), open_judge())
+    evaluation = Evaluation(list(networks), open_judges())
     begun, total = time.monotonic(), len(test_set.names)
     shown = begun
     yield "", gr.skip(), gr.skip(), gr.skip(), progress_bar(0, total, f"0 of {total}"), token
@@ -180,7 +181,7 @@ def _stored(token: str) -> tuple[dict[str, Any], list[PictureResult]]:
     if folder not in find_evaluations(cache_folder(), runs_folder(), *runs_folder().glob("*")):
         raise UserError("Evaluate something first.")
     about = json.loads((folder / "about.json").read_text())
-    return about, Store(folder, about).load()
+    return about, list(Store(folder, about).load())
 
 
 def _reopened(token: str) -> tuple[dict[str, Colorizer], TestSet, list[PictureResult]]:
@@ -294,6 +295,7 @@ def _examples() -> str:
 
 def build() -> gr.Dropdown:
     """Lay out the tab; returns the choice of the networks."""
+    known = [m for m in METRICS if m in (*MEASURED, *open_judges().names())]
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280):
             checkpoints = gr.Dropdown(
@@ -308,6 +310,7 @@ def build() -> gr.Dropdown:
             with gr.Row():
                 examples = gr.Button("The examples", size="sm", min_width=90)
                 held_out = gr.Button("Held out of the run", size="sm", min_width=90)
+                zipped = gr.UploadButton("Upload a zip", file_types=[".zip"], size="sm", min_width=90)
         with gr.Column(scale=1, min_width=140):
             limit = gr.Number(label="At most this many", value=0, precision=0, info="0 for all")
             fresh = gr.Checkbox(label="Measure anew")
@@ -320,12 +323,13 @@ def build() -> gr.Dropdown:
     with gr.Column(visible=False) as results:
         table = gr.Dataframe(interactive=False, wrap=True, elem_id="figures", buttons=[])
         with gr.Accordion("What they mean", open=False):
-            gr.Markdown(
-                "\n".join(f"- **{title}**{f' ({unit})' if unit else ''}: {m}" for title, unit, m in METRICS.values())
-            )
+            defined = [METRICS[m] for m in known] + ([FID] if open_judges().inception else [])
+            gr.Markdown("\n".join(f"- **{title}** {f'({unit})' if unit else ''}: {m}" for title, unit, m in defined))
             gr.Markdown("In brackets: a 95% interval of the mean, by bootstrap over the pictures.")
         with gr.Row():
-            metric = gr.Dropdown(list(_titles), value="MSE of RGB", label="Sort by", scale=1, min_width=160)
+            metric = gr.Dropdown(
+                [METRICS[m][0] for m in known], value="MSE of RGB", label="Sort by", scale=1, min_width=160
+            )
             order = gr.Radio(["Worst first", "Best first"], value="Worst first", show_label=False, scale=2)
         legend = gr.Markdown()
         pictures = gr.Gallery(
@@ -375,6 +379,7 @@ def build() -> gr.Dropdown:
     before.focus(lambda: gr.Dropdown(choices=stored_names()), None, before, **private)
     upload.upload(take_checkpoint, [upload, checkpoints], checkpoints, **private)
     examples.click(_examples, None, data, **private)
+    zipped.upload(take_zip, zipped, data, **private)
     held_out.click(lambda: HELD_OUT, None, data, **private)
     checkpoints.focus(lambda: gr.Dropdown(choices=checkpoint_names()), None, checkpoints, **private)
     return checkpoints
