@@ -58,7 +58,7 @@ def main() -> int:
         if arguments.csv:
             write_text(arguments.csv, report.as_csv(evaluation))
         if arguments.html:
-            again = report.command(given, arguments.data, arguments.limit)
+            again = report.command(given, arguments.data, arguments.limit, settings)
             page = report.as_html(summary, about, again, evaluation, networks, test_set, settings)
             write_text(arguments.html, page)
     except UserError as error:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import csv
+import heapq
 import html
 import io
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import cv2
@@ -72,8 +74,7 @@ def as_csv(evaluation: Evaluation) -> str:
     """A line a picture; a column for each metric of grey and of each network, "METRIC COLUMN"."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = [(c, m) for c in (GREY, *evaluation.networks) for m in METRICS]
-    columns = [(c, m) for c, m in columns if any(m in r.metrics[c] for r in evaluation.results)]
+    columns = [(c, m) for c in (GREY, *evaluation.networks) for m in evaluation.results.known()]
     writer.writerow(["name", "true_colorfulness", *(f"{m} {c}" for c, m in columns)])
     for r in evaluation.results:
         writer.writerow([r.name, r.true_colorfulness, *(r.metrics[c].get(m, "") for c, m in columns)])
@@ -84,7 +85,7 @@ def ordered(
     results: Sequence[PictureResult], metric: str, network: str, worst: bool, number: int
 ) -> list[PictureResult]:
     """The worst or the best pictures of a network by a metric, worst or best first."""
-    known = [r for r in results if metric in r.metrics[network]]
+    known = (r for r in results if metric in r.metrics[network])
     high_is_good = metric in ("psnr", "ssim", "auc", "top1")
 
     def badness(r: PictureResult) -> float:
@@ -93,7 +94,7 @@ def ordered(
             return abs(value - r.true_colorfulness)
         return -value if high_is_good else value
 
-    return sorted(known, key=badness, reverse=worst)[:number]
+    return (heapq.nlargest if worst else heapq.nsmallest)(number, known, key=badness)
 
 
 def side_by_side(pictures: Sequence[Array], side: int = THUMBNAIL_SIDE) -> Array:
@@ -110,12 +111,16 @@ def error_map(painted: Array, true: Array) -> Array:
     return cv2.cvtColor(cv2.applyColorMap(scaled, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 
 
-def command(checkpoints: Sequence[str | None], data: str, limit: int | None) -> str:
+def command(checkpoints: Sequence[str], data: str, limit: int | None = None, settings: Settings | None = None) -> str:
     """The command line that measures the same."""
     words = ["python", "evaluate.py", "--data", data]
     for checkpoint in checkpoints:
-        words += ["--checkpoint", checkpoint or "bundled"]
-    return shlex.join([*words, *(["--limit", str(limit)] if limit else [])])
+        words += ["--checkpoint", checkpoint]
+    words += ["--limit", str(limit)] if limit else []
+    for name, default in asdict(Settings()).items():
+        value = getattr(settings, name, default)
+        words += [f"--{name.replace('_', '-')}", str(value)] if value != default else []
+    return shlex.join(words)
 
 
 _PAGE = """<!doctype html>

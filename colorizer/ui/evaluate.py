@@ -26,7 +26,7 @@ from ..evaluation import (
     GREY,
     HELD_OUT,
     Evaluation,
-    PictureResult,
+    Results,
     Store,
     TestSet,
     colored,
@@ -175,19 +175,19 @@ def stop(token: str) -> None:
 # ------------------------------------------------------------------------------------------- looking
 
 
-def _stored(token: str) -> tuple[dict[str, Any], list[PictureResult]]:
-    """An evaluation on disk: what was measured, and its pictures."""
+def _stored(token: str) -> tuple[dict[str, Any], Evaluation]:
+    """An evaluation on disk: what was measured, and its figures."""
     folder = Path(token or "")
     if folder not in find_evaluations(cache_folder(), runs_folder(), *runs_folder().glob("*")):
         raise UserError("Evaluate something first.")
     about = json.loads((folder / "about.json").read_text())
-    return about, list(Store(folder, about).load())
+    return about, Evaluation(list(about["networks"])).add(Store(folder, about).load())
 
 
-def _reopened(token: str) -> tuple[dict[str, Colorizer], TestSet, list[PictureResult]]:
-    about, results = _stored(token)
+def _reopened(token: str) -> tuple[dict[str, Colorizer], TestSet, Results]:
+    about, evaluation = _stored(token)
     networks, test_set, _, _ = _open(list(about["networks"]), about["data"], about["pictures"])
-    return networks, test_set, results
+    return networks, test_set, evaluation.results
 
 
 @friendly
@@ -212,7 +212,7 @@ def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[A
     """One picture: the slider between coloured and true, its error maps, its figures."""
     networks, test_set, results = _reopened(token)
     name = shown[chosen.index]
-    result = next(r for r in results if r.name == name)
+    result = results[results.names.index(name)]
     true, _, painted = colored(networks, test_set, name, _SETTINGS)
     folder = result_folder()
 
@@ -236,8 +236,7 @@ def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[A
 @friendly
 def histograms(token: str) -> tuple[Any, ...]:
     """How errors and colours are distributed over all pixels."""
-    about, results = _stored(token)
-    found = Evaluation(list(about["networks"])).add(*results).compute()["histograms"]
+    found = _stored(token)[1].compute()["histograms"]
     frames = {}
     for kind, low, step, title in (
         ("error", 0, ERROR_STEP, "ab error"), ("a", -110, AB_STEP, "a, green to red"),
@@ -268,8 +267,7 @@ def stored_names() -> list[tuple[str, str]]:
 @friendly
 def recall(token: str) -> tuple[Any, ...]:
     """Show an evaluation of before."""
-    about, results = _stored(token)
-    summary = Evaluation(list(about["networks"])).add(*results).compute()
+    summary = _stored(token)[1].compute()
     folder = Path(token)
     again = (folder / "command.txt").read_text() if (folder / "command.txt").exists() else ""
     return headline(summary), _table(summary), _copies(folder), token, again

@@ -187,7 +187,7 @@ def training_status(name: str) -> dict[str, Any]:
 def take_zip(file: str) -> str:
     """Keep an uploaded zip for as long as runs may want it; returns where."""
     if on_space():
-        raise UserError(_REFUSED)
+        raise UserError("A shared Space takes no data sets. Duplicate the Space, or run the program at home.")
     if not ZipSource(Path(file)).names:
         raise UserError("There are no pictures in this zip file.")
     target = uploads_folder() / Path(file).parent.name[:12] / Path(file).name
