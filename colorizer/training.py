@@ -489,8 +489,8 @@ def train(config: TrainingConfig, resume: bool = False, log: Callable[[str], Non
     run = runs.Run(Path(config.output))
 
     def waiting() -> None:
-        run.wait()
         log("Another run has the device; this one waits for its turn.")
+        run.wait()
 
     with runs.turn(runs.choose_device(config.device), waiting), own_words():
         run.go()
