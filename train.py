@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, help="default: 0")
     p.add_argument("--device", choices=DEVICES, help="default: auto")
     p.add_argument("--precision", choices=("auto", "fp32", "bf16", "fp16"), help="default: auto")
-    p.add_argument("--workers", type=int, help="processes that decode pictures; default: 1")
+    p.add_argument("--workers", type=int, help="processes that decode pictures; default: 1, with a GPU the cores")
     p.add_argument("--log-every", type=int, help="steps between lines of metrics.jsonl; default: 20")
     p.add_argument("--save-every", type=int, help="steps between saved states; default: 100")
     return p

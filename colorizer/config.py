@@ -38,7 +38,7 @@ class TrainingConfig:
     limit: int | None = None  # use at most this many pictures
     device: str = "auto"
     precision: str = "auto"
-    workers: int = 1
+    workers: int | None = None  # that decode pictures: 1 beside a CPU, which the network needs; a core each for a GPU
     log_every: int = 20  # steps
     save_every: int = 100  # steps
 

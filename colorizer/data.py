@@ -27,7 +27,7 @@ from .color import Array, lightness, rgb_to_lab, rgb_to_lab_tensor, soft_histogr
 from .degradation import degrade
 from .errors import UserError
 from .files import cache_folder, write_text
-from .hints import MOST_PATCHES, Patch, draw_patches, draw_patches_within
+from .hints import Patch, draw_patches, draw_patches_within, hint_planes
 from .pictures import thumbnail_rgb
 from .recoloring import recolor
 from .sources import PictureSource
@@ -166,13 +166,13 @@ class Sample(NamedTuple):
     Attributes:
         rgb: (3, S, S) uint8, whose colours are to be learnt.
         lightness: (1, S, S) float32, the L in [0, 100] that the network sees; perhaps degraded.
-        patches: (64, 3) int64, top, left and side of the hints; of side 0 where there are no more.
+        hints: (3, S, S) float32 of `hints.hint_planes`, or (0,) for a network that takes none.
         embedding: (1000,) float32, or (0,) without one.
     """
 
     rgb: Tensor
     lightness: Tensor
-    patches: Tensor
+    hints: Tensor
     embedding: Tensor
 
 
@@ -231,9 +231,8 @@ class CropDataset(Dataset[Sample]):
             light = degrade(light, rng)
         embedding = torch.from_numpy(self.embeddings.get(picture.key, flip)) if self.embeddings else torch.empty(0)
         pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
-        padded = np.zeros((MOST_PATCHES, 3), np.int64)
-        padded[: len(patches[:MOST_PATCHES])] = patches[:MOST_PATCHES] or 0
-        return Sample(pixels, torch.from_numpy(light)[None], torch.from_numpy(padded), embedding)
+        hints = torch.from_numpy(hint_planes(rgb, patches)) if rng is not None and self.hints else torch.empty(0)
+        return Sample(pixels, torch.from_numpy(light)[None], hints, embedding)
 
 
 @dataclass

@@ -20,13 +20,13 @@ import torch
 from PIL import ImageColor
 from torch import Tensor
 
-from .color import lab_to_rgb, normalise_ab, rgb_to_lab
+from .color import AB_SCALE, Array, lab_to_rgb, normalise_ab, rgb_to_lab
 from .errors import UserError
 
 NO_HINTS = 0.5  # share of pictures without any
 MEAN_NUMBER = 8  # of the geometric law, where there are some
 LARGEST_PATCH = 9
-MOST_PATCHES = 64  # in one picture
+_MOST_PATCHES = 64  # in one picture
 _MOST_OF_A_STROKE = 2000  # discs
 _SHOWN_AT = 55.0  # L of a hint's colour where it is shown as RGB
 
@@ -38,7 +38,7 @@ def draw_patches(rng: np.random.Generator, height: int, width: int) -> list[Patc
     if rng.random() < NO_HINTS:
         return []
     patches = []
-    for _ in range(min(rng.geometric(1 / MEAN_NUMBER), MOST_PATCHES)):
+    for _ in range(min(rng.geometric(1 / MEAN_NUMBER), _MOST_PATCHES)):
         side = int(rng.integers(1, LARGEST_PATCH + 1))
         centre = np.clip(rng.normal(0.5, 0.25, 2), 0, 1) * (height - side, width - side)
         patches.append((int(centre[0]), int(centre[1]), side))
@@ -57,24 +57,20 @@ def draw_patches_within(rng: np.random.Generator, mask: npt.NDArray[np.bool_]) -
     return patches
 
 
-def hint_planes(ab: Tensor, patches: Sequence[Sequence[Patch]] | npt.NDArray[np.int64]) -> Tensor:
-    """The network's hint input, with the mean colour of each patch.
+def hint_planes(rgb: Array, patches: Sequence[Patch]) -> npt.NDArray[np.float32]:
+    """The network's hint input, with the mean colour of each patch; later ones lie over earlier ones.
 
     Args:
-        ab: (N, 2, H, W) in Lab units.
-        patches: for each picture, its patches; those of side 0 are none.
+        rgb: HWC uint8.
+        patches: of this picture.
     Returns:
-        (N, 3, H, W): a / 110, b / 110 and the mask 1 within patches, zero elsewhere.
+        (3, H, W): a / 110, b / 110 and the mask 1 within patches, zero elsewhere.
     """
-    planes = torch.zeros(len(ab), 3, *ab.shape[-2:], dtype=ab.dtype, device=ab.device)
-    for n, of_picture in enumerate(patches):
-        for top, left, side in of_picture:
-            if side == 0:
-                continue
-            rows, columns = slice(top, top + side), slice(left, left + side)
-            mean = normalise_ab(ab[n, :, rows, columns].mean((-2, -1)))
-            planes[n, :2, rows, columns] = mean[:, None, None]
-            planes[n, 2, rows, columns] = 1
+    planes = np.zeros((3, *rgb.shape[:2]), np.float32)
+    for top, left, side in patches:
+        rows, columns = slice(top, top + side), slice(left, left + side)
+        planes[:2, rows, columns] = (rgb_to_lab(rgb[rows, columns])[..., 1:].mean((0, 1)) / AB_SCALE)[:, None, None]
+        planes[2, rows, columns] = 1
     return planes
 
 

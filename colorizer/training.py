@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +45,6 @@ from .embeddings import EmbeddingCache
 from .errors import UserError
 from .features import load_backbone, load_extractor
 from .files import cache_folder
-from .hints import hint_planes
 from .losses import PerceptualLoss, loss_function
 from .networks import NetworkConfig, SkipFusionNetwork, build_network
 from .pictures import Photo, write_picture
@@ -52,6 +52,7 @@ from .settings import Settings
 from .sources import PictureSource, open_source
 
 PREVIEWS = 6
+_MOST_WORKERS = 16  # that decode pictures for one GPU
 ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learnt
 CHANNELS_LAST = torch.channels_last
 
@@ -301,7 +302,12 @@ class Trainer:
             len(self.train_set), self.config.batch_size, self.config.seed, epoch, start,
             self.accelerator.process_index, self.accelerator.num_processes,
         )  # fmt: skip
-        return DataLoader(self.train_set, batch_sampler=order, num_workers=self.config.workers)
+        workers = self.config.workers
+        if workers is None:
+            cores = (os.cpu_count() or 1) // self.accelerator.num_processes
+            workers = min(cores, _MOST_WORKERS) if self.device.type == "cuda" else 1
+        pinned = self.device.type == "cuda"
+        return DataLoader(self.train_set, batch_sampler=order, num_workers=workers, pin_memory=pinned)
 
     def measure(self, steps: int) -> tuple[float, float, float]:
         """Train so many steps, after one that is not counted, and validate.
@@ -339,7 +345,7 @@ class Trainer:
         self.network.train()
         lab = self._lab(batch.rgb)
         with self.accelerator.autocast():
-            output = self._forward(self.network, batch, self._hints(lab[:, 1:], batch.patches))
+            output = self._forward(self.network, batch)
         ab = F.interpolate(lab[:, 1:], output.shape[-2:], mode="area")
         loss = loss_function(output, ab, self.config.objective, self.bin_weights)
         if self.perceptual is not None:
@@ -368,17 +374,17 @@ class Trainer:
         return cast(Tensor, self.perceptual(painted, rgb[half].to(self.device) / 255))
 
     def _lab(self, rgb: Tensor) -> Tensor:
-        return rgb_to_lab_tensor(rgb.to(self.device).float() / 255)  # (N, 3, S, S)
+        return rgb_to_lab_tensor(rgb.to(self.device, non_blocking=True).float() / 255)  # (N, 3, S, S)
 
-    def _forward(self, network: nn.Module, batch: Sample, hints: Tensor | None) -> Tensor:
-        lightness = normalise_l(batch.lightness.to(self.device)).contiguous(memory_format=CHANNELS_LAST)
-        embedding = batch.embedding.to(self.device)
-        return cast(Tensor, network(lightness, embedding if embedding.shape[1] else None, hints))
+    def _forward(self, network: nn.Module, batch: Sample) -> Tensor:
+        def there(x: Tensor) -> Tensor | None:
+            return x.to(self.device, non_blocking=True) if x.shape[1] else None
 
-    def _hints(self, ab: Tensor, patches: Tensor) -> Tensor | None:
-        if self.config.network != "skip_fusion":
-            return None
-        return hint_planes(ab, patches.numpy()).contiguous(memory_format=CHANNELS_LAST)
+        lightness = normalise_l(cast(Tensor, there(batch.lightness))).contiguous(memory_format=CHANNELS_LAST)
+        hints = there(batch.hints)
+        if hints is not None:
+            hints = hints.contiguous(memory_format=CHANNELS_LAST)
+        return cast(Tensor, network(lightness, there(batch.embedding), hints))
 
     def _average(self) -> None:
         """Exponential moving average; shorter at the start, so that the first weights are soon forgotten."""
@@ -413,7 +419,7 @@ class Trainer:
             lab = self._lab(batch.rgb)
             true = lab_to_rgb_tensor(lab)
             with self.accelerator.autocast():
-                output = self._forward(self.average, batch, None)
+                output = self._forward(self.average, batch)
             ab = predicted_ab(output, self.config.objective, self.prior)
             ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
             for prefix, colours in (("", ab), ("grey_", torch.zeros_like(ab))):

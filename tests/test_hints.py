@@ -37,13 +37,15 @@ def test_patches_follow_the_published_law() -> None:
 
 
 def test_a_patch_shows_its_mean_colour_and_nothing_else() -> None:
-    ab = torch.randn(2, 2, 16, 16) * 20
-    planes = hint_planes(ab, [[(4, 6, 3)], []])
-    assert planes[0, 2].sum() == 9
-    assert planes[0, 2, 4:7, 6:9].min() == 1
-    assert torch.allclose(planes[0, :2, 5, 7], ab[0, :, 4:7, 6:9].mean((1, 2)) / 110)
-    assert planes[0, :2, 0, 0].abs().max() == 0
-    assert planes[1].abs().max() == 0
+    rgb = np.random.default_rng(0).integers(0, 256, (16, 12, 3), np.uint8)
+    ab = rgb_to_lab(rgb)[..., 1:]
+    planes = hint_planes(rgb, [(4, 6, 3)])
+    assert planes.shape == (3, 16, 12)
+    assert planes[2].sum() == 9
+    assert planes[2, 4:7, 6:9].min() == 1
+    assert planes[:2, 5, 7] == pytest.approx(ab[4:7, 6:9].mean((0, 1)) / 110, abs=1e-6)
+    assert abs(planes[:2, 0, 0]).max() == 0
+    assert abs(hint_planes(rgb, [])).max() == 0
 
 
 def test_a_users_hint_keeps_its_place_and_size_on_the_networks_copy() -> None:
