@@ -78,6 +78,7 @@ def hub(inception_file: Path) -> Iterator[str]:
 def _load_elsewhere(home: Path, endpoint: str) -> subprocess.CompletedProcess[str]:
     """Load Inception-ResNet-v2 in a new process: huggingface_hub reads its settings when it is imported."""
     code = (
+        "import time; time.sleep = lambda seconds: None\n"  # the Hub's library waits between its tries
         "from colorizer.features import load_extractor; from colorizer import UserError\n"
         "try: print('fingerprint', load_extractor('inception_resnet_v2').fingerprint())\n"
         "except UserError as e: print('error', e)"
