@@ -30,7 +30,7 @@ class TrainingConfig:
     freeze_early: bool = False  # of skip_fusion: leave the layers up to stride 4 as they are
     degrade: float | None = None  # share of pictures whose L is made old: 0.35 for skip_fusion, 0 for fusion
     perceptual: float = 0.0  # weight of the perceptual loss
-    compile: bool = False  # by torch.compile: a minute at the start, 4 to 9% less a step on a CPU
+    compile: bool = False  # by torch.compile: a minute at the start; on a CPU a tenth less a step of skip_fusion
     rebalance: bool = False  # rebalanced cross-entropy of Zhang et al. 2016
     seed: int = 0
     validation: float = 0.05  # share of the pictures
