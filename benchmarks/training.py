@@ -7,7 +7,6 @@ python benchmarks/training.py --data photos/train
 from __future__ import annotations
 
 import argparse
-import itertools
 import sys
 import tempfile
 import time
@@ -32,11 +31,6 @@ def trainer(data: str, folder: Path, network: str, **more: str) -> Trainer:
     name = f"{network}-{len(list(folder.iterdir()))}"
     config = TrainingConfig(data, str(folder / name), network, batch_size=16, limit=120, **more)
     return Trainer(config, False, lambda line: None)
-
-
-def batches(of: Trainer) -> Iterator[Sample]:
-    """Without end."""
-    return (batch for epoch in itertools.count() for batch in of._batches(epoch))
 
 
 def seconds(step: Callable[[Sample], object], source: Iterator[Sample]) -> float:
@@ -72,7 +66,7 @@ def main() -> None:
         def live(batch: Sample) -> None:
             paper._step(batch._replace(embedding=extractor(batch.lightness.to(paper.device)).float()))
 
-        cached, computed = seconds(paper._step, batches(paper)), seconds(live, batches(paper))
+        cached, computed = seconds(paper._step, paper.batches()), seconds(live, paper.batches())
         print(f"\n{'the paper network, Inception-ResNet-v2':44} {'a step':>8} {'ratio':>7}")
         print(f"{'embeddings computed once':44} {cached:7.2f}s {1:7.1f}")
         print(f"{'embeddings computed at each step':44} {computed:7.2f}s {computed / cached:7.1f}")
@@ -81,7 +75,7 @@ def main() -> None:
         for network in ("skip_fusion", "fusion"):
             plain, compiled = (trainer(arguments.data, folder, network) for _ in range(2))
             compiled.network.compile()
-            times = [seconds(t._step, batches(t)) for t in (plain, compiled)]
+            times = [seconds(t._step, t.batches()) for t in (plain, compiled)]
             print(f"{network + ', plain':44} {times[0]:7.2f}s {1:7.2f}")
             print(f"{network + ', compiled':44} {times[1]:7.2f}s {times[1] / times[0]:7.2f}")
 

@@ -115,12 +115,13 @@ class Evaluation:
         networks: their names.
         judges: for what needs a network to look at the pictures.
         results: of the pictures so far, without their histograms and features, which are summed.
+        histograms: of `PictureResult`, summed.
     """
 
     networks: Sequence[str] = ("network",)
     judges: Judges = field(default_factory=Judges)
     results: Results = field(init=False)
-    _histograms: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    histograms: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     _moments: list[Moments] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -130,7 +131,7 @@ class Evaluation:
         """Take pictures that were measured before; gives itself."""
         for result in results:
             for kind, counts in result.histograms.items():
-                self._histograms[kind] = self._histograms.get(kind, np.int64(0)) + np.array(counts)
+                self.histograms[kind] = self.histograms.get(kind, np.int64(0)) + np.array(counts)
             if result.features is not None:
                 self._moments = self._moments or [Moments() for _ in result.features]
                 for moments, features in zip(self._moments, result.features, strict=True):
@@ -147,7 +148,8 @@ class Evaluation:
             true: of the same size.
             grey: `grey_picture(true)`, if it is there already.
         """
-        columns = {GREY: grey_picture(true) if grey is None else grey, **dict(zip(self.networks, painted, strict=True))}
+        coloured = dict(zip(self.networks, painted, strict=True))
+        columns = {GREY: grey_picture(true) if grey is None else grey, **coloured}
         found = {column: measure(rgb, true) for column, rgb in columns.items()}
         judges, label = self.judges, true_label(name)
         for column, rgb in columns.items():
@@ -158,8 +160,7 @@ class Evaluation:
         features = None
         if judges.inception is not None:
             features = np.stack([judges.inception(rgb) for rgb in (*columns.values(), true)]).astype(np.float32)
-        histograms = _histograms(dict(list(columns.items())[1:]), true)
-        result = PictureResult(name, found, colorfulness(true), histograms, features)
+        result = PictureResult(name, found, colorfulness(true), _histograms(coloured, true), features)
         self.add([result])
         return result
 
@@ -191,7 +192,7 @@ class Evaluation:
             "metrics": table,
             "colorfulness_share": {n: table[n]["colorfulness"]["mean"] / true if true else 1.0 for n in self.networks},
             "fid": self._fid(),
-            "histograms": {kind: counts.tolist() for kind, counts in self._histograms.items()},
+            "histograms": {kind: counts.tolist() for kind, counts in self.histograms.items()},
         }
 
     def _fid(self) -> dict[str, float]:
@@ -208,11 +209,12 @@ def _histograms(painted: Mapping[str, Array], true: Array) -> dict[str, list[int
         return [int(c) for c in np.round(1000 * counts / values.size)]
 
     found = {}
-    for name, rgb in {"true": true, **painted}.items():
+    labs = {name: rgb_to_lab(rgb) for name, rgb in {"true": true, **painted}.items()}
+    for name, lab in labs.items():
         for k, axis in enumerate("ab"):
-            found[f"{axis} {name}"] = shares(rgb_to_lab(rgb)[..., k + 1], AB_STEP, -110, 110)
+            found[f"{axis} {name}"] = shares(lab[..., k + 1], AB_STEP, -110, 110)
         if name != "true":
-            found[f"error {name}"] = shares(ab_error(rgb, true), ERROR_STEP, 0, 150)
+            found[f"error {name}"] = shares(ab_error(lab, labs["true"]), ERROR_STEP, 0, 150)
     return found
 
 
@@ -276,8 +278,9 @@ class Store:
         for name in ("results.jsonl", "features.f32") if fresh else ():
             (folder / name).unlink(missing_ok=True)
 
-    def load(self) -> Iterator[PictureResult]:
-        """What was measured so far, in its order; a last line that was cut by a kill is dropped."""
+    def load(self, features: bool = True) -> Iterator[PictureResult]:
+        """What was measured so far, in its order, with or without `features`; a last line that was cut by a kill is
+        dropped."""
         path = self.folder / "results.jsonl"
         if not path.exists():
             return
@@ -286,7 +289,7 @@ class Store:
                 if not line.endswith(b"\n"):
                     os.truncate(path, file.tell() - len(line))
                     return
-                yield PictureResult(**json.loads(line), features=self._features(k))
+                yield PictureResult(**json.loads(line), features=self._features(k) if features else None)
 
     def append(self, result: PictureResult) -> None:
         """One more picture."""

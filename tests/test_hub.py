@@ -6,7 +6,6 @@ import base64
 import hashlib
 import http.server
 import json
-import os
 import re
 import subprocess
 import sys
@@ -21,7 +20,7 @@ from colorizer.checkpoints import find_checkpoint, load_checkpoint
 from colorizer.export import model_card
 from colorizer.hub import is_repository
 
-from .conftest import EXAMPLES, ROOT
+from .conftest import EXAMPLES, ROOT, hub_environment
 
 TOKEN = "hf_secret"
 
@@ -126,11 +125,7 @@ def _elsewhere(
     endpoint: str, home: Path, *command: object, token: str | None = TOKEN
 ) -> subprocess.CompletedProcess[str]:
     """In a new process: huggingface_hub reads its settings when it is imported."""
-    environment = {
-        **os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1",
-        "HF_HUB_DOWNLOAD_TIMEOUT": "5", "HF_HUB_ETAG_TIMEOUT": "5",
-    }  # fmt: skip
-    environment.pop("HF_HUB_OFFLINE", None)
+    environment = hub_environment(endpoint, home)
     environment.pop("HF_TOKEN", None)
     if token:
         environment["HF_TOKEN"] = token

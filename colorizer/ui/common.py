@@ -113,13 +113,15 @@ def computing(function: Function) -> Function:
 _loading = threading.Lock()
 
 
+def checkpoint_path(checkpoint: str) -> str:
+    """What a checkpoint chosen on the page is on a command line: a run's name becomes its folder."""
+    named = runs_folder() / checkpoint
+    return str(named) if checkpoint != BUNDLED and named.is_dir() else checkpoint
+
+
 def colorizer_for(checkpoint: str | None) -> Colorizer:
     """The checkpoint's Colorizer, loaded once; `checkpoint` is "bundled", the name of a run, or a path."""
-    if not checkpoint or checkpoint == BUNDLED:
-        file = find_checkpoint(None)
-    else:
-        named = runs_folder() / checkpoint
-        file = find_checkpoint(named if named.is_dir() else checkpoint)
+    file = find_checkpoint(checkpoint_path(checkpoint) if checkpoint and checkpoint != BUNDLED else None)
     with _loading:
         return _load(str(file), file.stat().st_mtime_ns)
 
@@ -203,8 +205,16 @@ def result_folder() -> Path:
 
 
 def uploads_folder() -> Path:
-    """Where zip files that were given to the page stay, for runs that may take days."""
+    """Where files that were given to the page stay, for runs that may take days."""
     return cache_folder() / "uploads"
+
+
+def keep_upload(file: str) -> str:
+    """Copy an uploaded file there, under its name in a folder of its own; returns where."""
+    target = uploads_folder() / Path(file).parent.name[:12] / Path(file).name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, target)
+    return str(target)
 
 
 def allowed_roots() -> list[Path] | None:

@@ -39,7 +39,7 @@ from ..evaluation import (
 from ..files import cache_folder, write_text
 from ..inference import Colorizer
 from ..metrics import FID, MEASURED, METRICS
-from ..perception import open_judges
+from ..perception import judges_there, open_judges
 from ..settings import Settings
 from .common import (
     BUNDLED,
@@ -47,14 +47,15 @@ from .common import (
     HEAVY,
     check_folder,
     checkpoint_names,
+    checkpoint_path,
     colorizer_for,
     duration,
     friendly,
+    keep_upload,
     on_space,
     progress_bar,
     result_folder,
     runs_folder,
-    uploads_folder,
 )
 from .train import take_zip
 
@@ -84,18 +85,15 @@ def _table(summary: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(report.rows(summary), columns=["Metric", *summary["metrics"]])
 
 
-def _open(
-    checkpoints: list[str] | str, data: str, limit: float
-) -> tuple[dict[str, Colorizer], TestSet, dict[str, Any], Path | None]:
-    """The networks by name, the pictures, what is measured, and the first one's run, if it is one."""
+def _open(checkpoints: list[str] | str, data: str, limit: float) -> tuple[dict[str, Colorizer], TestSet, Path | None]:
+    """The networks by name, the pictures, and the first one's run, if it is one."""
     names = [checkpoints] if isinstance(checkpoints, str) else list(checkpoints or [])
     if not names:
         raise UserError("Choose a checkpoint first.")
     networks = {name: colorizer_for(name) for name in names}
-    given = runs_folder() / names[0]
-    run = given if given.is_dir() else run_folder(names[0])
+    run = run_folder(checkpoint_path(names[0]))
     test_set = TestSet.open(data if data == HELD_OUT else check_folder(data), int(limit or 0) or None, run)
-    return networks, test_set, describe(networks, test_set, data, _SETTINGS, open_judges()), run
+    return networks, test_set, run
 
 
 @friendly
@@ -112,11 +110,13 @@ def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Ite
         the MSE in words, the table of all metrics, the files (JSON, CSV, HTML report), the figures as JSON, how far it
         is, and where it is kept.
     """
-    networks, test_set, about, run = _open(checkpoints, data, limit)
+    networks, test_set, run = _open(checkpoints, data, limit)
+    judges = open_judges()
+    about = describe(networks, test_set, data, _SETTINGS, judges)
     store = store_for(about, run, bool(fresh))
     stop, token = threading.Event(), str(store.folder)
     _stops[token] = stop
-    evaluation = Evaluation(list(networks), open_judges())
+    evaluation = Evaluation(list(networks), judges)
     begun, total = time.monotonic(), len(test_set.names)
     shown = begun
     yield "", gr.skip(), gr.skip(), gr.skip(), progress_bar(0, total, f"0 of {total}"), token
@@ -135,29 +135,24 @@ def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Ite
     finally:
         _stops.pop(token, None)
     summary = evaluation.compute()
-    files = _write(store, evaluation, summary, networks, test_set, list(networks), limit)
-    figures = json.loads((store.folder / "evaluation.json").read_text())
-    figures.pop("per_picture")
+    files = _write(store, evaluation, summary, networks, test_set, limit)
+    figures = {"about": about, **summary}
     done = progress_bar(total, total, f"{total} pictures in {duration(time.monotonic() - begun)}")
     yield headline(summary), _table(summary), files, figures, done, token
 
 
 def _write(
     store: Store, evaluation: Evaluation, summary: dict[str, Any], networks: dict[str, Colorizer],
-    test_set: TestSet, names: list[str], limit: float,
+    test_set: TestSet, limit: float,
 ) -> list[str]:  # fmt: skip
     """The files to keep; what the page offers are copies, because it may not reach into the runs' folder."""
-    again = report.command([_path(n) for n in names], store.about["data"], int(limit or 0) or None)
+    again = report.command([checkpoint_path(n) for n in networks], store.about["data"], int(limit or 0) or None)
     write_text(store.folder / "command.txt", again)
     write_text(store.folder / "evaluation.json", report.as_json(summary, store.about, evaluation))
     write_text(store.folder / "evaluation.csv", report.as_csv(evaluation))
     page = report.as_html(summary, store.about, again, evaluation, networks, test_set, _SETTINGS)
     write_text(store.folder / "evaluation.html", page)
     return _copies(store.folder)
-
-
-def _path(name: str) -> str:
-    return str(runs_folder() / name) if (runs_folder() / name).is_dir() else name
 
 
 def _copies(folder: Path) -> list[str]:
@@ -175,18 +170,18 @@ def stop(token: str) -> None:
 # ------------------------------------------------------------------------------------------- looking
 
 
-def _stored(token: str) -> tuple[dict[str, Any], Evaluation]:
-    """An evaluation on disk: what was measured, and its figures."""
+def _stored(token: str, features: bool = False) -> tuple[dict[str, Any], Evaluation]:
+    """An evaluation on disk: what was measured, and its figures; FID's only with `features`, which take time."""
     folder = Path(token or "")
     if folder not in find_evaluations(cache_folder(), runs_folder(), *runs_folder().glob("*")):
         raise UserError("Evaluate something first.")
     about = json.loads((folder / "about.json").read_text())
-    return about, Evaluation(list(about["networks"])).add(Store(folder, about).load())
+    return about, Evaluation(list(about["networks"])).add(Store(folder, about).load(features))
 
 
 def _reopened(token: str) -> tuple[dict[str, Colorizer], TestSet, Results]:
     about, evaluation = _stored(token)
-    networks, test_set, _, _ = _open(list(about["networks"]), about["data"], about["pictures"])
+    networks, test_set, _ = _open(list(about["networks"]), about["data"], about["pictures"])
     return networks, test_set, evaluation.results
 
 
@@ -236,7 +231,7 @@ def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[A
 @friendly
 def histograms(token: str) -> tuple[Any, ...]:
     """How errors and colours are distributed over all pixels."""
-    found = _stored(token)[1].compute()["histograms"]
+    found = _stored(token)[1].histograms
     frames = {}
     for kind, low, step, title in (
         ("error", 0, ERROR_STEP, "ab error"), ("a", -110, AB_STEP, "a, green to red"),
@@ -267,10 +262,14 @@ def stored_names() -> list[tuple[str, str]]:
 @friendly
 def recall(token: str) -> tuple[Any, ...]:
     """Show an evaluation of before."""
-    summary = _stored(token)[1].compute()
-    folder = Path(token)
-    again = (folder / "command.txt").read_text() if (folder / "command.txt").exists() else ""
-    return headline(summary), _table(summary), _copies(folder), token, again
+    summary = _stored(token, features=True)[1].compute()
+    return headline(summary), _table(summary), _copies(Path(token)), token, command_of(token)
+
+
+def command_of(token: str) -> str:
+    """The command line that measures the same; "" if it was not kept."""
+    path = Path(token) / "command.txt"
+    return path.read_text() if path.exists() else ""
 
 
 @friendly
@@ -279,10 +278,8 @@ def take_checkpoint(file: str, chosen: list[str]) -> gr.Dropdown:
     if on_space():
         raise UserError("A shared Space takes no checkpoints. Duplicate it, or run the program at home.")
     load_checkpoint(file)  # says at once what is wrong
-    target = uploads_folder() / Path(file).parent.name[:12] / Path(file).name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, target)
-    return gr.Dropdown(choices=[*checkpoint_names(), str(target)], value=[*(chosen or []), str(target)])
+    kept = keep_upload(file)
+    return gr.Dropdown(choices=[*checkpoint_names(), kept], value=[*(chosen or []), kept])
 
 
 def _examples() -> str:
@@ -293,7 +290,8 @@ def _examples() -> str:
 
 def build() -> gr.Dropdown:
     """Lay out the tab; returns the choice of the networks."""
-    known = [m for m in METRICS if m in (*MEASURED, *open_judges().names())]
+    there = judges_there()
+    known = [m for m in METRICS if m in (*MEASURED, *there)]
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280):
             checkpoints = gr.Dropdown(
@@ -321,7 +319,7 @@ def build() -> gr.Dropdown:
     with gr.Column(visible=False) as results:
         table = gr.Dataframe(interactive=False, wrap=True, elem_id="figures", buttons=[])
         with gr.Accordion("What they mean", open=False):
-            defined = [METRICS[m] for m in known] + ([FID] if open_judges().inception else [])
+            defined = [METRICS[m] for m in known] + ([FID] if "inception" in there else [])
             gr.Markdown("\n".join(f"- **{title}** {f'({unit})' if unit else ''}: {m}" for title, unit, m in defined))
             gr.Markdown("In brackets: a 95% interval of the mean, by bootstrap over the pictures.")
         with gr.Row():
@@ -352,9 +350,6 @@ def build() -> gr.Dropdown:
     private: dict[str, Any] = {"api_visibility": "private"}
     seen: dict[str, Any] = {"show_progress_on": pictures, **private}
     look = ([token, metric, order], [pictures, shown, legend])
-
-    def command_of(where: str) -> str:
-        return (Path(where) / "command.txt").read_text() if (Path(where) / "command.txt").exists() else ""
 
     go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [go, cancel], **private)
     measured = go.click(

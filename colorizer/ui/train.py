@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import subprocess
 import sys
 from datetime import datetime
@@ -33,11 +32,11 @@ from .common import (
     checkpoint_names,
     duration,
     friendly,
+    keep_upload,
     on_space,
     progress_bar,
     result_folder,
     runs_folder,
-    uploads_folder,
 )
 
 _ROWS, _COLUMNS, _SIDE = 3, 8, 96  # of the contact sheet
@@ -190,10 +189,7 @@ def take_zip(file: str) -> str:
         raise UserError("A shared Space takes no data sets. Duplicate the Space, or run the program at home.")
     if not ZipSource(Path(file)).names:
         raise UserError("There are no pictures in this zip file.")
-    target = uploads_folder() / Path(file).parent.name[:12] / Path(file).name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, target)
-    return str(target)
+    return keep_upload(file)
 
 
 @friendly
