@@ -35,7 +35,7 @@ TAKE = """() => {
 def build() -> gr.Blocks:
     """The page with its tabs."""
     with gr.Blocks(title="Colorizer", delete_cache=(3600, 3600), analytics_enabled=False) as page:
-        gr.Markdown("# Colorizer\nBlack-and-white photographs in colour.", elem_id="title")
+        gr.Markdown("# Colorizer\nBlack-and-white photographs in color.", elem_id="title")
         with gr.Tabs(selected="colorize") as tabs:
             with gr.Tab("Colorize", id="colorize"):
                 colorize_with = colorize.build()
@@ -50,7 +50,7 @@ def build() -> gr.Blocks:
 
 
 def main() -> None:
-    """Serve the page; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT are honoured by Gradio itself."""
+    """Serve the page; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT are honored by Gradio itself."""
     computing(colorizer_for(None))(np.full((256, 256), 128, np.uint8))  # the first photo should not wait for it
     build().launch(theme=theme(), css=CSS, max_file_size=MAX_UPLOAD, footer_links=["api", "settings"])
 

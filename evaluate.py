@@ -1,4 +1,4 @@
-"""Measure networks on a test set: MSE first, beside the grey baseline.
+"""Measure networks on a test set: MSE first, beside the gray baseline.
 
 python evaluate.py --data photos/test                                    # the bundled checkpoint
 python evaluate.py --checkpoint runs/mine --data photos/test --json out.json --html out.html

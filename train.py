@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--ema", type=float, help="decay of the averaged weights; default: 0.998")
     p.add_argument("--perceptual", type=float, help="weight of a perceptual loss by EfficientNet-Lite0; default: 0")
     p.add_argument("--compile", action="store_true", help="torch.compile the network: pays in long runs only")
-    p.add_argument("--rebalance", action="store_true", help="weight rare colours more while training")
+    p.add_argument("--rebalance", action="store_true", help="weight rare colors more while training")
     p.add_argument("--validation", type=float, help="share of the pictures to check with; default: 0.05")
     p.add_argument("--limit", type=int, help="use at most this many pictures")
     p.add_argument("--seed", type=int, help="default: 0")
@@ -106,7 +106,7 @@ def main() -> int:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nInterrupted before anything was learnt since the last saved state.", file=sys.stderr)
+        print("\nInterrupted before anything was learned since the last saved state.", file=sys.stderr)
         return 130
     if not finished:
         print(f"Stopped and saved. Go on with: python train.py --resume {config.output}")

@@ -52,7 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="photographs")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the picture to write, .png or .jpg")
-    parser.add_argument("--alternatives", type=int, default=0, metavar="N", help="show other colourings, too")
+    parser.add_argument("--alternatives", type=int, default=0, metavar="N", help="show other colorings, too")
     parser.add_argument("--width", type=int, default=2400, help="of the sheet, in pixels")
     add_colorizer_options(parser)
     arguments = parser.parse_args()

@@ -36,13 +36,13 @@ def scan(megapixels: float, dtype: type) -> Array:
     width = int(megapixels * 1e6 / height)
     y, x = np.arange(height, dtype=np.float32)[:, None], np.arange(width, dtype=np.float32)[None]
     grain = np.random.default_rng(0).integers(0, 8, (height, width), np.uint8)
-    grey = (np.sin(x / 50) * 60 + np.cos(y / 70) * 50 + 124 + grain).astype(np.uint8)
-    grey = grey if dtype == np.uint8 else grey.astype(np.uint16) * np.uint16(257)
-    return np.repeat(grey[..., None], 3, axis=2)
+    gray = (np.sin(x / 50) * 60 + np.cos(y / 70) * 50 + 124 + grain).astype(np.uint8)
+    gray = gray if dtype == np.uint8 else gray.astype(np.uint16) * np.uint16(257)
+    return np.repeat(gray[..., None], 3, axis=2)
 
 
 def measure(picture: Path, folder: Path) -> tuple[float, float]:
-    """(GB at most, seconds) of colouring a file by the command line."""
+    """(GB at most, seconds) of coloring a file by the command line."""
     begun, peak = time.perf_counter(), 0
     command = [sys.executable, "-m", "colorizer", str(picture), "-o", str(folder), "--overwrite", "--device", "cpu"]
     process = psutil.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -53,7 +53,7 @@ def measure(picture: Path, folder: Path) -> tuple[float, float]:
             break
         time.sleep(0.01)
     if process.wait() != 0:
-        raise SystemExit(f"{picture.name} could not be coloured.")
+        raise SystemExit(f"{picture.name} could not be colored.")
     return peak / 1e9, time.perf_counter() - begun
 
 

@@ -1,10 +1,10 @@
-"""How good the colours are: the table of the model card, from a folder of colour photographs.
+"""How good the colors are: the table of the model card, from a folder of color photographs.
 
 python benchmarks/quality.py FOLDER
 python benchmarks/quality.py FOLDER --checkpoint runs/mine --alpha 0.3
 
-Rows: grey; vividness from cautious to vivid; the default with 1 to 20 hints; the true colours. A hint is the mean
-colour of a 7x7 patch at 256 pixels of short side (Zhang et al. 2017, section 4.1), its place drawn evenly over the
+Rows: gray; vividness from cautious to vivid; the default with 1 to 20 hints; the true colors. A hint is the mean
+color of a 7x7 patch at 256 pixels of short side (Zhang et al. 2017, section 4.1), its place drawn evenly over the
 photo, the same in every run. With --alternatives, each of a photo's others, and the best of them and the default: how
 much nearer to the truth the right choice is. Top-1 is over the photographs whose name begins with an ImageNet class.
 """
@@ -30,7 +30,7 @@ from colorizer.errors import UserError
 from colorizer.evaluation import TestSet
 from colorizer.files import write_text
 from colorizer.hints import Hint
-from colorizer.metrics import MEASURED, grey_picture, measure, mse
+from colorizer.metrics import MEASURED, gray_picture, measure, mse
 from colorizer.perception import Features, Judge, frechet_distance, true_label
 from colorizer.pictures import Photo, eight_bit, read_picture
 from colorizer.settings import ALPHA, Settings
@@ -44,7 +44,7 @@ COLUMNS = {  # figure -> (title, decimals)
     "ssim": ("SSIM", 3),
     "ciede2000": ("CIEDE2000", 1),
     "auc": ("AuC %", 1),
-    "colorfulness": ("colourfulness", 1),
+    "colorfulness": ("colorfulness", 1),
     "share": ("of the true %", 0),
     "colorfulness_difference": ("difference", 1),
     "top1": ("top-1 %", 1),
@@ -54,7 +54,7 @@ COLUMNS = {  # figure -> (title, decimals)
 
 @dataclass
 class Row:
-    """One way to colour, over all photographs."""
+    """One way to color, over all photographs."""
 
     name: str
     settings: Settings | None = None
@@ -72,7 +72,7 @@ class Row:
             self.right.append(seen == label)
 
     def summary(self, true: Row) -> dict[str, float]:
-        """Means, share of the true colourfulness, top-1 in percent, Fréchet distance to the true photographs."""
+        """Means, share of the true colorfulness, top-1 in percent, Fréchet distance to the true photographs."""
         found = {m: float(np.mean([f[m] for f in self.figures])) for m in MEASURED}
         found["share"] = 100 * found["colorfulness"] / float(np.mean([f["colorfulness"] for f in true.figures]))
         found["top1"] = 100 * float(np.mean(self.right)) if self.right else float("nan")
@@ -81,7 +81,7 @@ class Row:
 
 
 def draw_hints(true: Array, number: int, rng: np.random.Generator) -> list[Hint]:
-    """`number` hints with the true colours of a photograph, HWC uint8."""
+    """`number` hints with the true colors of a photograph, HWC uint8."""
     short = min(true.shape[:2])
     scale = 256 / short
     height, width = (round(side * scale) for side in true.shape[:2])
@@ -97,9 +97,9 @@ def draw_hints(true: Array, number: int, rng: np.random.Generator) -> list[Hint]
 def main() -> int:
     """Print the table; 2 if something is to be mended by the user."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", help="a folder of colour photographs, or a zip")
+    parser.add_argument("data", help="a folder of color photographs, or a zip")
     parser.add_argument("--limit", type=int, help="at most this many, evenly spaced")
-    parser.add_argument("--alternatives", type=int, default=0, metavar="N", help="measure other colourings, too: slow")
+    parser.add_argument("--alternatives", type=int, default=0, metavar="N", help="measure other colorings, too: slow")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
     add_colorizer_options(parser)
     arguments = parser.parse_args()
@@ -110,7 +110,7 @@ def main() -> int:
         print(f"quality.py: {error}", file=sys.stderr)
         return 2
     size = default.working_size
-    grey, true_row = Row("grey"), Row("true colours")
+    gray, true_row = Row("gray"), Row("true colors")
     painted_rows = [
         Row("cautious", replace(CAUTIOUS, working_size=size)),
         Row("default", default),
@@ -124,7 +124,7 @@ def main() -> int:
         true = eight_bit(read_picture(photos.source.read(name)).rgb)
         label = true_label(name)
         all_hints = draw_hints(true, max(NUMBERS), np.random.default_rng(zlib.crc32(Path(name).name.encode())))
-        grey.add(grey_picture(true), true, label, judge)
+        gray.add(gray_picture(true), true, label, judge)
         true_row.add(true, true, label, judge)
         for row in painted_rows:
             painted = colorizer.colorize(Photo(true), row.settings, all_hints[: row.hints])
@@ -134,7 +134,7 @@ def main() -> int:
                 for k, other in enumerate(others):
                     alternatives[k].add(other, true, label, judge)
                 best.add(min([painted.rgb, *others], key=lambda p: mse(p, true)), true, label, judge)
-    rows = [grey, *painted_rows, *(r for r in [*alternatives, best] if len(r.figures) > 1), true_row]
+    rows = [gray, *painted_rows, *(r for r in [*alternatives, best] if len(r.figures) > 1), true_row]
     table = {row.name: row.summary(true_row) for row in rows}
     print(f"{len(photos.names)} photographs, {len(true_row.right)} with a class\n")
     print("| |" + "|".join(title for title, _ in COLUMNS.values()) + "|\n|---|" + "---:|" * len(COLUMNS))

@@ -37,7 +37,7 @@ def seconds(work: Callable[[], object], repeats: int = 5) -> float:
 
 
 def photo(megapixels: float) -> np.ndarray:
-    """A grey 4:3 picture of waves."""
+    """A gray 4:3 picture of waves."""
     height = round((megapixels * 1e6 * 3 / 4) ** 0.5)
     y, x = np.mgrid[:height, : round(height * 4 / 3)]
     return ((np.sin(x / 50) + np.cos(y / 70)) * 60 + 128).astype(np.uint8)
@@ -78,13 +78,13 @@ def main() -> None:
     for name, t in times.items():
         print(f"{name:36} {t * 1000:6.0f}ms {t / first:7.1f}")
     colorizer = Colorizer.from_pretrained(device="cpu")
-    print(f"\n{'colouring a photo':36} {'time':>8} {'ratio':>7} {'memory':>10} {'a pixel':>12}")
+    print(f"\n{'coloring a photo':36} {'time':>8} {'ratio':>7} {'memory':>10} {'a pixel':>12}")
     first = 0.0
     for megapixels in MEGAPIXELS:
-        grey = photo(megapixels)
-        t = seconds(lambda grey=grey: colorizer(grey), repeats=3)
+        gray = photo(megapixels)
+        t = seconds(lambda gray=gray: colorizer(gray), repeats=3)
         first = first or t
-        memory = peak_memory(lambda grey=grey: colorizer(grey))
+        memory = peak_memory(lambda gray=gray: colorizer(gray))
         size = f"{megapixels} megapixels"
         print(f"{size:36} {t * 1000:6.0f}ms {t / first:7.1f} {memory:8.0f}MB {memory / megapixels:7.0f} bytes")
 

@@ -1,8 +1,8 @@
-"""Whether a photograph gets the same colours at every size.
+"""Whether a photograph gets the same colors at every size.
 
 python benchmarks/stability.py FOLDER
 
-Each photograph is brought to a short side of 256, 512, 1024 and 2048 pixels and coloured; the results are reduced to
+Each photograph is brought to a short side of 256, 512, 1024 and 2048 pixels and colored; the results are reduced to
 256 again and compared by mean CIEDE2000. The same for working sizes around the default: the network's copy.
 """
 

@@ -1,4 +1,4 @@
-"""Colours black-and-white photographs.
+"""Colors black-and-white photographs.
 
 from colorizer import Colorizer
 Colorizer.from_pretrained()("old.jpg").save("new.png")

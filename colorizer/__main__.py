@@ -1,8 +1,8 @@
-"""Colour photographs.
+"""Color photographs.
 
-python -m colorizer old.jpg -o coloured/
-python -m colorizer album/ more/*.tif -o coloured/      # folders at any depth; what is done is skipped
-python -m colorizer old.jpg -o coloured/ --hints hints.json --alternatives 3 --format png
+python -m colorizer old.jpg -o colored/
+python -m colorizer album/ more/*.tif -o colored/      # folders at any depth; what is done is skipped
+python -m colorizer old.jpg -o colored/ --hints hints.json --alternatives 3 --format png
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ def main() -> int:
     )
     parser.add_argument("pictures", nargs="+", type=Path, help="photographs, folders and zip files of them")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the folder for the results")
-    parser.add_argument("--overwrite", action="store_true", help="colour again what is already there")
+    parser.add_argument("--overwrite", action="store_true", help="color again what is already there")
     parser.add_argument("--format", help="png, jpg, webp or tif (default: each picture's own, where that can hold it)")
     parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (default: 95)")
-    parser.add_argument("--note", action="store_true", help="say in the files' metadata that the colours are simulated")
+    parser.add_argument("--note", action="store_true", help="say in the files' metadata that the colors are simulated")
     parser.add_argument(
-        "--hints", type=Path, metavar="FILE", help='known colours, JSON: [[x, y, radius, "#rrggbb"], ...] in pixels of '
+        "--hints", type=Path, metavar="FILE", help='known colors, JSON: [[x, y, radius, "#rrggbb"], ...] in pixels of '
         'the one picture, or {"NAME.jpg": [...], ...}',
     )  # fmt: skip
     parser.add_argument(
-        "--alternatives", type=int, default=0, metavar="N", help="write up to N other colourings beside each, too"
+        "--alternatives", type=int, default=0, metavar="N", help="write up to N other colorings beside each, too"
     )
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="pictures in work at once (default: 1)")
     add_colorizer_options(parser)
@@ -67,12 +67,12 @@ def main() -> int:
     skipped = sum(r.skipped for r in results)
     failed = [r for r in results if r.problem]
     already = f", {skipped} were there already" if skipped else ""
-    print(f"{len(results) - skipped - len(failed)} coloured in {arguments.output}{already}.")
+    print(f"{len(results) - skipped - len(failed)} colored in {arguments.output}{already}.")
     for result in results:
         for note in result.notes:
             print(f"Note: {note}", file=sys.stderr)
         if result.problem:
-            print(f"Not coloured: {result.job.source}: {result.problem}", file=sys.stderr)
+            print(f"Not colored: {result.job.source}: {result.problem}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -1,7 +1,7 @@
-"""Several plausible colourings of one photo: other guesses where the network is least sure.
+"""Several plausible colorings of one photo: other guesses where the network is least sure.
 
-A photo's colours can't be known, and the network's output says so: a distribution over the ab bins at every pixel.
-Where it is widest, another of its guesses is given back to the network as a hint; the network then colours the whole
+A photo's colors can't be known, and the network's output says so: a distribution over the ab bins at every pixel.
+Where it is widest, another of its guesses is given back to the network as a hint; the network then colors the whole
 object, and what goes with it, to match. After each hint it is asked anew, so that later choices fit earlier ones.
 """
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 _PLACES = 3  # least certain places that are looked at, and hints an alternative is made of, at most
 _APART = 0.25  # of the short side: between those places
-_NEAR_GREY = 8.0  # chroma under which a bin has no hue
+_NEAR_GRAY = 8.0  # chroma under which a bin has no hue
 _HUE_CONCENTRATION = 6.0  # of a family of hues: half as much at 27 degrees
-_GUESS_DISTANCE = 12.0  # ab distance of two colours that are not the same guess
+_GUESS_DISTANCE = 12.0  # ab distance of two colors that are not the same guess
 _PLAUSIBLE, _LIKELY = 0.1, 0.4  # share of the best guess's probability for a first choice, and for one that follows it
 _ALPHA = 0.3  # rebalancing, at least, of what is possible
-_CALM = 0.75  # of a guess's chroma: at 1 what comes out has 120% of the true colourfulness, at 0.75 95%
+_CALM = 0.75  # of a guess's chroma: at 1 what comes out has 120% of the true colorfulness, at 0.75 95%
 _HINT_RADIUS = 0.02  # of the short side
 LEAST_DIFFERENCE = 2.0  # mean CIEDE2000 between any two of what is offered
 
@@ -41,16 +41,16 @@ Field = npt.NDArray[np.float64]
 def plan_alternatives(
     photo: PreparedPhoto, n: int, settings: Settings, hints: Sequence[Hint] = ()
 ) -> list[tuple[list[Hint], Plane]]:
-    """Hints that lead to other plausible colourings than the likeliest.
+    """Hints that lead to other plausible colorings than the likeliest.
 
     Args:
         photo: prepared by a classification network that takes hints.
-        n: how many, at most; there are fewer if the network sees no other way to colour the photo.
-        settings: how to colour.
+        n: how many, at most; there are fewer if the network sees no other way to color the photo.
+        settings: how to color.
         hints: the user's own, in the guide's pixels; they hold in every alternative.
     Returns:
         for each alternative its hints, the user's first, in the guide's pixels, and its ab (h, w, 2); every two of
-        them, and each and the likeliest colouring, differ by a mean CIEDE2000 of at least `LEAST_DIFFERENCE`.
+        them, and each and the likeliest coloring, differ by a mean CIEDE2000 of at least `LEAST_DIFFERENCE`.
     """
     photo.colorizer.check(alternatives=True)
     base = photo.output(settings, hints)
@@ -71,7 +71,7 @@ def plan_alternatives(
 
 
 def difference(guide: Plane, ab: Plane, other: Plane) -> float:
-    """Mean CIEDE2000 between two colourings (h, w, 2) of one L (H, W), at their own size."""
+    """Mean CIEDE2000 between two colorings (h, w, 2) of one L (H, W), at their own size."""
     light = cv2.resize(guide, (ab.shape[1], ab.shape[0]), interpolation=cv2.INTER_AREA)
     return float(ciede2000(np.dstack([light, ab]), np.dstack([light, other])).mean())
 
@@ -85,7 +85,7 @@ def _other_choices(
     places: int,
     share: float,
 ) -> list[Hint]:
-    """Hints of other colours than the likeliest at the `places` least certain places away from `hints`: the best
+    """Hints of other colors than the likeliest at the `places` least certain places away from `hints`: the best
     of each place, then the second best of each, and so on."""
     prior = photo.colorizer.checkpoint.prior.to(output.device)
     logits = rebalance_logits(output.float(), prior, max(settings.alpha, _ALPHA))
@@ -102,7 +102,7 @@ def _other_choices(
 
 
 def _least_certain(p: Field, taken: list[tuple[float, float]], number: int) -> list[tuple[int, int]]:
-    """The (row, column) where the standard deviation of p's colours, averaged over a neighbourhood, is largest;
+    """The (row, column) where the standard deviation of p's colors, averaged over a neighborhood, is largest;
     away from the places (row, column) that are taken, and from each other."""
     bins = ab_bins().double().numpy()
     variance = p @ (bins**2).sum(1) - ((p @ bins) ** 2).sum(-1)
@@ -120,19 +120,19 @@ def _least_certain(p: Field, taken: list[tuple[float, float]], number: int) -> l
 
 
 def _other_guesses(p: npt.NDArray[np.float64], known: Plane, share: float) -> list[tuple[float, float]]:
-    """What else p (313,) holds for possible, the most probable first: the mean colours of what is near grey, and of
-    what lies in each of eight directions of hue. Left out are what is like the colour `known` (2,) or like a guess
+    """What else p (313,) holds for possible, the most probable first: the mean colors of what is near gray, and of
+    what lies in each of eight directions of hue. Left out are what is like the color `known` (2,) or like a guess
     before it, and what is less probable than `share` of the best one."""
     bins = ab_bins().double().numpy()
     chroma, hue = np.hypot(*bins.T), np.arctan2(bins[:, 1], bins[:, 0])
     towards = np.arange(8)[:, None] * np.pi / 4
-    families = np.exp(_HUE_CONCENTRATION * (np.cos(hue - towards) - 1)) * (chroma >= _NEAR_GREY)  # (8, 313)
-    families = np.vstack([families, chroma < _NEAR_GREY]) * p
+    families = np.exp(_HUE_CONCENTRATION * (np.cos(hue - towards) - 1)) * (chroma >= _NEAR_GRAY)  # (8, 313)
+    families = np.vstack([families, chroma < _NEAR_GRAY]) * p
     mass = families.sum(1)
-    colours = families @ bins / mass[:, None]
+    colors = families @ bins / mass[:, None]
     guesses: list[tuple[float, float]] = []
     for k in np.argsort(-mass):
-        unlike = all(np.hypot(*(colours[k] - other)) >= _GUESS_DISTANCE for other in [known, *guesses])
+        unlike = all(np.hypot(*(colors[k] - other)) >= _GUESS_DISTANCE for other in [known, *guesses])
         if unlike and mass[k] >= share * mass.max():
-            guesses.append((_CALM * float(colours[k, 0]), _CALM * float(colours[k, 1])))
+            guesses.append((_CALM * float(colors[k, 0]), _CALM * float(colors[k, 1])))
     return guesses

@@ -1,4 +1,4 @@
-"""Many pictures at once: what is to be coloured into which file, and doing it."""
+"""Many pictures at once: what is to be colored into which file, and doing it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .sources import ZipSource
 
 @dataclass(frozen=True)
 class Job:
-    """A picture and where its coloured copy goes; the suffix may still change with what the picture holds.
+    """A picture and where its colored copy goes; the suffix may still change with what the picture holds.
 
     Attributes:
         source: the picture; or its path within the zip file.
@@ -48,7 +48,7 @@ class Result:
 
     Attributes:
         job: of `plan`.
-        written: the coloured file, and its alternatives after it; one file if it was there already; none on failure.
+        written: the colored file, and its alternatives after it; one file if it was there already; none on failure.
         skipped: it was there already.
         problem: why it failed, if it did.
         notes: what there is to know, such as frames left behind.
@@ -126,16 +126,16 @@ def run(
     workers: int = 1,
     stop: threading.Event | None = None,
 ) -> Iterator[Result]:
-    """Colour all; a picture that can't be read is one result among the others, and the rest goes on.
+    """Color all; a picture that can't be read is one result among the others, and the rest goes on.
 
     Args:
         colorizer: the network.
         jobs: of `plan`.
-        settings: how to colour.
-        hints: known colours, by the picture's file name.
+        settings: how to color.
+        hints: known colors, by the picture's file name.
         output: how the results are written.
-        alternatives: other colourings to write, too, at most, as NAME-other1, NAME-other2, ...
-        overwrite: colour again what is already there.
+        alternatives: other colorings to write, too, at most, as NAME-other1, NAME-other2, ...
+        overwrite: color again what is already there.
         workers: pictures in work at the same time.
         stop: when set, no further picture is begun.
     Yields:
@@ -173,7 +173,7 @@ def colorize_file(
     output: Output | None = None,
     alternatives: int = 0,
 ) -> Result:
-    """Colour a file into another, whole or not at all; the arguments are those of `run`."""
+    """Color a file into another, whole or not at all; the arguments are those of `run`."""
     output = output or Output()
     photo = job.read()
     prepared = colorizer.prepare(photo)

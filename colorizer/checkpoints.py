@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .color import N_BINS, annealed_mean, denormalise_ab, rebalance_logits
+from .color import N_BINS, annealed_mean, denormalize_ab, rebalance_logits
 from .errors import UserError
 from .files import whole_file
 from .networks import FusionNetwork, NetworkConfig, SkipFusionNetwork, build_network
@@ -28,7 +28,7 @@ _NETWORK, _PRIOR = "network.", "prior"
 
 @dataclass
 class Checkpoint:
-    """A network that is ready to colour.
+    """A network that is ready to color.
 
     Attributes:
         network: in eval mode, float32, on the CPU.
@@ -52,7 +52,7 @@ class Checkpoint:
 def predicted_ab(
     output: Tensor, objective: str, prior: Tensor, alpha: float = 0.0, temperature: float = 0.38
 ) -> Tensor:
-    """A network's output as colours.
+    """A network's output as colors.
 
     Args:
         output: of the network: (N, 2, h, w) in [-1, 1] or (N, 313, h, w) logits.
@@ -64,7 +64,7 @@ def predicted_ab(
         (N, 2, h, w) in Lab units.
     """
     if objective == "regression":
-        return denormalise_ab(output.float())
+        return denormalize_ab(output.float())
     logits = output.float()
     return annealed_mean(rebalance_logits(logits, prior.to(logits.device), alpha) if alpha else logits, temperature)
 

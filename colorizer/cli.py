@@ -14,7 +14,7 @@ DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
 def add_colorizer_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
-    """Which network, or which `several`, and how it colours."""
+    """Which network, or which `several`, and how it colors."""
     parser.add_argument(
         "--checkpoint", metavar="PATH", action="append" if several else "store",
         help="a .safetensors file, a run's folder, OWNER/NAME on the Hugging Face Hub, or bundled (default)"
@@ -22,11 +22,11 @@ def add_colorizer_options(parser: argparse.ArgumentParser, several: bool = False
     )  # fmt: skip
     parser.add_argument("--features-weights", metavar="FILE", help="pretrained weights of the feature extractor")
     parser.add_argument(
-        "--vividness", type=float, help="0 cautious, 1 as usual (default), 3 vivid: the chance of rarer colours"
+        "--vividness", type=float, help="0 cautious, 1 as usual (default), 3 vivid: the chance of rarer colors"
     )
     parser.add_argument("--temperature", type=float, help="lower is more decided (default: 0.5)")
     parser.add_argument("--saturation", type=float, help="chroma times this (default: 1)")
-    parser.add_argument("--strength", type=float, help="0 grey .. 1 full colour (default)")
+    parser.add_argument("--strength", type=float, help="0 gray .. 1 full color (default)")
     parser.add_argument(
         "--working-size", type=int, help="short side of the copy that the network sees (default: 1.5 training crops)"
     )

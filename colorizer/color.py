@@ -2,8 +2,8 @@
 
 The only file that knows the numbers 50, 110 and 313.
 
-Lab here is CIE L*a*b* of sRGB (IEC 61966-2-1) under D65: L in [0, 100], and for sRGB colours a in
-[-86, 98], b in [-108, 95]. The quantised colour space is that of Zhang, Isola and Efros, "Colorful Image
+Lab here is CIE L*a*b* of sRGB (IEC 61966-2-1) under D65: L in [0, 100], and for sRGB colors a in
+[-86, 98], b in [-108, 95]. The quantized color space is that of Zhang, Isola and Efros, "Colorful Image
 Colorization" (ECCV 2016).
 
 Arrays are HWC and numpy; tensors are channels-first and torch. Both go through the same formulas.
@@ -24,8 +24,8 @@ Array = npt.NDArray[Any]
 L_SCALE = 50.0  # network input is L / 50 - 1, in [-1, 1]
 AB_SCALE = 110.0  # regression target is ab / 110, in [-1, 1]
 BIN_STEP = 10
-SOFT_NEIGHBOURS, SOFT_SIGMA = 5, 5.0
-_REACH = 128  # of the table of soft encodings, beyond every sRGB colour
+SOFT_NEIGHBORS, SOFT_SIGMA = 5, 5.0
+_REACH = 128  # of the table of soft encodings, beyond every sRGB color
 
 # sRGB primaries under D65; the rows give X, Y, Z and each is divided by its white, so that white is (1, 1, 1).
 _RGB_TO_XYZ = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
@@ -34,18 +34,18 @@ _XYZ_TO_RGB = np.linalg.inv(_RGB_TO_XYZ)
 _EPSILON, _KAPPA = (6 / 29) ** 3, 24389 / 27
 
 
-def normalise_l(lightness: Tensor) -> Tensor:
+def normalize_l(lightness: Tensor) -> Tensor:
     """L in [0, 100] to the network's input in [-1, 1]."""
     return lightness / L_SCALE - 1
 
 
-def normalise_ab(ab: Tensor) -> Tensor:
-    """ab in Lab units to the regression target, in [-1, 1] for every sRGB colour."""
+def normalize_ab(ab: Tensor) -> Tensor:
+    """ab in Lab units to the regression target, in [-1, 1] for every sRGB color."""
     return ab / AB_SCALE
 
 
-def denormalise_ab(ab: Tensor) -> Tensor:
-    """The inverse of `normalise_ab`."""
+def denormalize_ab(ab: Tensor) -> Tensor:
+    """The inverse of `normalize_ab`."""
     return ab * AB_SCALE
 
 
@@ -55,7 +55,7 @@ def _mix(matrix: npt.NDArray[np.float64], x: Tensor) -> Tensor:
     return torch.stack(rows, dim=-3)  # type: ignore[arg-type]
 
 
-def _linearise(rgb: Tensor) -> Tensor:
+def _linearize(rgb: Tensor) -> Tensor:
     return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4)
 
 
@@ -71,7 +71,7 @@ def rgb_to_lab_tensor(rgb: Tensor) -> Tensor:
     Returns:
         (..., 3, H, W): L in [0, 100], a and b in Lab units.
     """
-    xyz = _mix(_RGB_TO_XYZ, _linearise(rgb))
+    xyz = _mix(_RGB_TO_XYZ, _linearize(rgb))
     f = torch.where(xyz > _EPSILON, xyz.clamp(min=_EPSILON) ** (1 / 3), (_KAPPA * xyz + 16) / 116)
     fx, fy, fz = f.unbind(-3)
     return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], dim=-3)
@@ -126,7 +126,7 @@ def lab_to_rgb(lab: Array, dtype: npt.DTypeLike = np.float32) -> Array:
 
 @lru_cache(maxsize=2)
 def _linear_table(levels: int) -> npt.NDArray[np.float32]:
-    return _linearise(torch.arange(levels, dtype=torch.float64) / (levels - 1)).numpy().astype(np.float32)
+    return _linearize(torch.arange(levels, dtype=torch.float64) / (levels - 1)).numpy().astype(np.float32)
 
 
 def lightness(rgb: Array) -> npt.NDArray[np.float32]:
@@ -141,7 +141,7 @@ def lightness(rgb: Array) -> npt.NDArray[np.float32]:
     if scale > 1:
         linear = _linear_table(int(scale) + 1)[rgb]
     else:
-        linear = _linearise(torch.from_numpy(rgb.astype(np.float32))).numpy()
+        linear = _linearize(torch.from_numpy(rgb.astype(np.float32))).numpy()
     y = linear @ _RGB_TO_XYZ[1].astype(np.float32)
     return np.where(y > _EPSILON, 116 * np.cbrt(y) - 16, _KAPPA * y).astype(np.float32)
 
@@ -166,20 +166,20 @@ def from_unit(unit: Array, dtype: npt.DTypeLike) -> Array:
 
 
 def fit_gamut(lab: Tensor, steps: int = 12) -> Tensor:
-    """Bring colours into sRGB by reducing chroma; L and hue stay.
+    """Bring colors into sRGB by reducing chroma; L and hue stay.
 
     Args:
         lab: (3, H, W), floating point, L in [0, 100].
         steps: bisections; the chroma is found to 1 part in 2^steps.
     Returns:
-        (3, H, W); every colour converts to RGB in [0, 1], up to rounding.
+        (3, H, W); every color converts to RGB in [0, 1], up to rounding.
     """
     outside = ~_in_gamut(lab)
     if not bool(outside.any()):
         return lab
     bad = lab[:, outside].unsqueeze(-1)  # (3, K, 1)
     low, high = torch.zeros_like(bad[0]), torch.ones_like(bad[0])
-    for _ in range(steps):  # grey (scale 0) is always inside, so `low` is inside throughout
+    for _ in range(steps):  # gray (scale 0) is always inside, so `low` is inside throughout
         middle = (low + high) / 2
         inside = _in_gamut(torch.stack([bad[0], bad[1] * middle, bad[2] * middle]))
         low, high = torch.where(inside, middle, low), torch.where(inside, high, middle)
@@ -195,7 +195,7 @@ def _in_gamut(lab: Tensor, tolerance: float = 1e-4) -> Tensor:
 
 # ----------------------------------------------------------------------------------------- the 313 bins
 
-# For each a, the run of b (from, to, in steps of 10) whose colours lie in gamut for some L: the published bins.
+# For each a, the run of b (from, to, in steps of 10) whose colors lie in gamut for some L: the published bins.
 _BIN_RUNS = {
     -90: (50, 90), -80: (20, 90), -70: (0, 90), -60: (-20, 90), -50: (-30, 100),
     -40: (-40, 100), -30: (-50, 100), -20: (-50, 100), -10: (-60, 100), 0: (-70, 100),
@@ -205,18 +205,18 @@ _BIN_RUNS = {
 
 
 def ab_bins() -> Tensor:
-    """The centres of the 313 quantised ab colours, (313, 2) float32 in Lab units, in the published order."""
-    centres = [(a, b) for a, (lo, hi) in _BIN_RUNS.items() for b in range(lo, hi + 1, BIN_STEP)]
-    return torch.tensor(centres, dtype=torch.float32)
+    """The centers of the 313 quantized ab colors, (313, 2) float32 in Lab units, in the published order."""
+    centers = [(a, b) for a, (lo, hi) in _BIN_RUNS.items() for b in range(lo, hi + 1, BIN_STEP)]
+    return torch.tensor(centers, dtype=torch.float32)
 
 
 N_BINS = len(ab_bins())
 
 
 def _soft_weights(ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Exact soft encoding of (K, 2) colours: indices (K, 5) and weights (K, 5), nearest first."""
+    """Exact soft encoding of (K, 2) colors: indices (K, 5) and weights (K, 5), nearest first."""
     squared = ((ab[:, None, :] - ab_bins()[None]) ** 2).sum(-1)  # (K, 313)
-    nearest, indices = squared.topk(SOFT_NEIGHBOURS, largest=False, sorted=True)
+    nearest, indices = squared.topk(SOFT_NEIGHBORS, largest=False, sorted=True)
     # The smallest distance is taken out first: far outside the bins every exponential would be zero.
     weights = torch.exp(-(nearest - nearest[:, :1]) / (2 * SOFT_SIGMA**2))
     return indices, weights / weights.sum(1, keepdim=True)
@@ -232,7 +232,7 @@ def _soft_table() -> tuple[Tensor, Tensor]:
 
 
 def soft_encode(ab: Tensor) -> tuple[Tensor, Tensor]:
-    """Encode colours over their 5 nearest bins with a Gaussian of sigma 5 (Zhang et al. 2016, section 2.2).
+    """Encode colors over their 5 nearest bins with a Gaussian of sigma 5 (Zhang et al. 2016, section 2.2).
 
     ab is rounded to whole Lab units, a tenth of a bin.
 
@@ -270,7 +270,7 @@ def rebalancing_weights(prior: Tensor, share: float = 0.5) -> Tensor:
 
 
 def rebalance_logits(logits: Tensor, prior: Tensor, alpha: float, share: float = 0.05) -> Tensor:
-    """Rebalancing after training: logits - alpha log p. 0 changes nothing; more gives rarer colours a chance.
+    """Rebalancing after training: logits - alpha log p. 0 changes nothing; more gives rarer colors a chance.
 
     Args:
         logits: (N, 313, H, W).
@@ -282,7 +282,7 @@ def rebalance_logits(logits: Tensor, prior: Tensor, alpha: float, share: float =
 
 
 def annealed_mean(logits: Tensor, temperature: float = 0.38) -> Tensor:
-    """The mean colour of the distribution sharpened by a temperature (Zhang et al. 2016, eq. 5).
+    """The mean color of the distribution sharpened by a temperature (Zhang et al. 2016, eq. 5).
 
     Args:
         logits: (N, 313, H, W).
@@ -294,11 +294,11 @@ def annealed_mean(logits: Tensor, temperature: float = 0.38) -> Tensor:
     return torch.einsum("nqhw,qc->nchw", probabilities, ab_bins().to(logits.device))
 
 
-# ------------------------------------------------------------------------------------ colour difference
+# ------------------------------------------------------------------------------------ color difference
 
 
 def ciede2000(lab1: Array, lab2: Array) -> npt.NDArray[np.float64]:
-    """CIEDE2000 colour difference (Sharma, Wu, Dalal 2005), kL = kC = kH = 1.
+    """CIEDE2000 color difference (Sharma, Wu, Dalal 2005), kL = kC = kH = 1.
 
     Args:
         lab1, lab2: (..., 3).
@@ -311,11 +311,11 @@ def ciede2000(lab1: Array, lab2: Array) -> npt.NDArray[np.float64]:
     g = 0.5 * (1 - np.sqrt(mean_chroma7 / (mean_chroma7 + 25.0**7)))
     c1, c2 = np.hypot((1 + g) * a1, b1), np.hypot((1 + g) * a2, b2)
     h1, h2 = (np.degrees(np.arctan2(b, (1 + g) * a)) % 360 for a, b in ((a1, b1), (a2, b2)))
-    grey = c1 * c2 == 0  # a grey has no hue
-    dh = np.where(grey, 0, (h2 - h1 + 180) % 360 - 180)
+    gray = c1 * c2 == 0  # a gray has no hue
+    dh = np.where(gray, 0, (h2 - h1 + 180) % 360 - 180)
     hue_difference = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(dh / 2))
     l_mean, c_mean = (l1 + l2) / 2, (c1 + c2) / 2
-    h_mean = np.where(grey, h1 + h2, np.where(np.abs(h1 - h2) <= 180, h1 + h2, h1 + h2 + 360) / 2)
+    h_mean = np.where(gray, h1 + h2, np.where(np.abs(h1 - h2) <= 180, h1 + h2, h1 + h2 + 360) / 2)
     t = (
         1
         - 0.17 * np.cos(np.radians(h_mean - 30))

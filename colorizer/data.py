@@ -1,7 +1,7 @@
 """Photo data sets: which pictures are fit to train on, the split, and the crops.
 
 source = open_source("photos/")
-scan = scan_pictures(source)                    # grey and broken pictures left out, and counted
+scan = scan_pictures(source)                    # gray and broken pictures left out, and counted
 train, validation = split(scan.pictures, 0.05)  # by content: new pictures move none across
 """
 
@@ -35,7 +35,7 @@ from .sources import PictureSource
 if TYPE_CHECKING:
     from .embeddings import EmbeddingCache
 
-GREY_CHROMA = 4.0  # mean chroma under which a picture teaches grey
+GRAY_CHROMA = 4.0  # mean chroma under which a picture teaches gray
 RECOLORED = 0.3  # share of the pictures with hints
 SMALLEST_SIDE = 32
 _SCAN_SIDE = 64
@@ -67,15 +67,15 @@ class Scan:
 
 def scan_pictures(
     source: PictureSource,
-    keep_grey: bool = False,
+    keep_gray: bool = False,
     cache: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scan:
-    """Decode every picture once; leave out the broken, the tiny, the doubled, and (to train on) the grey.
+    """Decode every picture once; leave out the broken, the tiny, the doubled, and (to train on) the gray.
 
     Args:
         source: the pictures.
-        keep_grey: for measuring, a grey photograph is a photograph.
+        keep_gray: for measuring, a gray photograph is a photograph.
         cache: a folder that remembers what was found, by file name, size and time; default `cache_folder()`.
         progress: called with (done, total).
     """
@@ -98,7 +98,7 @@ def scan_pictures(
     seen: set[str] = set()
     scan = Scan([], {})
     for name, (_, key, verdict) in found.items():
-        reason = "doubled" if key in seen else "" if verdict == "grey" and keep_grey else verdict
+        reason = "doubled" if key in seen else "" if verdict == "gray" and keep_gray else verdict
         seen.add(key)
         if reason:
             scan.left_out.setdefault(reason, []).append(name)
@@ -122,7 +122,7 @@ def _examine(source: PictureSource, name: str) -> tuple[str, str]:
         return key, "tiny"
     small = cv2.resize(rgb, (_SCAN_SIDE, _SCAN_SIDE), interpolation=cv2.INTER_AREA)
     chroma = np.hypot(*np.moveaxis(rgb_to_lab(small)[..., 1:], -1, 0)).mean()
-    return key, "grey" if chroma < GREY_CHROMA else ""
+    return key, "gray" if chroma < GRAY_CHROMA else ""
 
 
 def _scan_file(source: PictureSource, folder: Path) -> Path:
@@ -149,7 +149,7 @@ def split(pictures: Sequence[PictureInfo], fraction: float) -> tuple[list[Pictur
         UserError: fewer than 2 pictures.
     """
     if len(pictures) < 2:
-        raise UserError("Training needs at least 2 colour pictures: one to learn from and one to check with.")
+        raise UserError("Training needs at least 2 color pictures: one to learn from and one to check with.")
     by_key = sorted(pictures, key=lambda p: p.key)
     limit = int(fraction * 16**8)
     count = sum(int(p.key[:8], 16) < limit for p in by_key)
@@ -164,7 +164,7 @@ class Sample(NamedTuple):
     """One training picture.
 
     Attributes:
-        rgb: (3, S, S) uint8, whose colours are to be learnt.
+        rgb: (3, S, S) uint8, whose colors are to be learned.
         lightness: (1, S, S) float32, the L in [0, 100] that the network sees; perhaps degraded.
         hints: (3, S, S) float32 of `hints.hint_planes`, or (0,) for a network that takes none.
         embedding: (1000,) float32, or (0,) without one.
@@ -197,7 +197,7 @@ class CropDataset(Dataset[Sample]):
     """Crops of pictures. Items are asked for as (epoch, index), and depend on nothing else but the seed.
 
     Training crops are random in place, zoom and flip; a share `degrade` of them has its L made old, and of those with
-    hints a share has something recoloured. With `augment` off, the middle, unflipped, as it is, without hints.
+    hints a share has something recolored. With `augment` off, the middle, unflipped, as it is, without hints.
     """
 
     source: PictureSource

@@ -28,7 +28,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def read_deep(image: Image.Image, source: str | os.PathLike[str] | bytes) -> Array | None:
-    """The pixels of a PNG or TIFF file of 16-bit colour.
+    """The pixels of a PNG or TIFF file of 16-bit color.
 
     Args:
         image: the file, opened but not decoded by Pillow.

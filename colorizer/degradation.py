@@ -1,7 +1,7 @@
 """Old photographs from new ones: what time and a scanner do to L, done to training pictures.
 
 A network that has only seen clean L takes grain for texture and a soft, faded print for fog. Only its input is
-degraded, never the colours it is to learn.
+degraded, never the colors it is to learn.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The measuring of networks on a test set.
 
-Beside each figure of a network stands that of the grey picture (ab = 0), because error metrics reward dullness. What is
+Beside each figure of a network stands that of the gray picture (ab = 0), because error metrics reward dullness. What is
 measured is kept, a line a picture, so that a measuring that was stopped goes on where it was. In memory a picture is
 its name and its figures, some hundred bytes: 50,000 of them take about 20 MB.
 """
@@ -28,14 +28,14 @@ from .data import scan_pictures
 from .errors import UserError
 from .files import cache_folder, write_text
 from .inference import Colorizer
-from .metrics import METRICS, ab_error, colorfulness, grey_picture, interval, measure
+from .metrics import METRICS, ab_error, colorfulness, gray_picture, interval, measure
 from .perception import Judges, Moments, frechet_of_moments, true_label
 from .pictures import Photo, eight_bit, read_picture
 from .runs import Run
 from .settings import Settings
 from .sources import PictureSource, open_source
 
-GREY = "grey"
+GRAY = "gray"
 ERROR_STEP, AB_STEP = 5, 10  # of the histograms: of ab errors from 0 to 150, and of a and b from -110 to 110
 FID_DIM = 2048  # features
 HELD_OUT = "held-out"  # the data set that stands for the pictures a run did not learn from
@@ -47,7 +47,7 @@ class PictureResult:
 
     Attributes:
         name: in its data set.
-        metrics: by column, "grey" and each network's name: of `metrics.measure`, and top1 (0 or 100) where known.
+        metrics: by column, "gray" and each network's name: of `metrics.measure`, and top1 (0 or 100) where known.
         true_colorfulness: of the true picture.
         histograms: counts in thousandths of the picture: "error NETWORK", "a NETWORK", "b NETWORK", "a true", "b true".
         features: of FID, if its network is there: (columns + 1, 2048), the true picture's last.
@@ -64,8 +64,8 @@ class Results(Sequence[PictureResult]):
     """Measured pictures without their histograms and features: in memory a name and a row of numbers each."""
 
     def __init__(self, columns: Sequence[str]) -> None:
-        """With grey and these networks' figures."""
-        self.columns, self.names, self._rows = (GREY, *columns), list[str](), array("d")
+        """With gray and these networks' figures."""
+        self.columns, self.names, self._rows = (GRAY, *columns), list[str](), array("d")
 
     def append(self, result: PictureResult) -> None:
         """One more; figures that it lacks are kept as not-a-numbers."""
@@ -74,7 +74,7 @@ class Results(Sequence[PictureResult]):
         self._rows.extend(result.metrics[c].get(m, math.nan) for c in self.columns for m in METRICS)
 
     def table(self) -> tuple[Array, Array]:
-        """The true pictures' colourfulness (n,), and the metrics (n, columns, all of METRICS)."""
+        """The true pictures' colorfulness (n,), and the metrics (n, columns, all of METRICS)."""
         rows = np.array(self._rows).reshape(len(self), 1 + len(self.columns) * len(METRICS))
         return rows[:, 0], rows[:, 1:].reshape(len(self), len(self.columns), len(METRICS))
 
@@ -139,17 +139,17 @@ class Evaluation:
             self.results.append(result)
         return self
 
-    def update(self, name: str, painted: Sequence[Array], true: Array, grey: Array | None = None) -> PictureResult:
+    def update(self, name: str, painted: Sequence[Array], true: Array, gray: Array | None = None) -> PictureResult:
         """Measure one picture.
 
         Args:
             name: in its data set; may tell its ImageNet class.
             painted: by each of the networks, HWC uint8.
             true: of the same size.
-            grey: `grey_picture(true)`, if it is there already.
+            gray: `gray_picture(true)`, if it is there already.
         """
-        coloured = dict(zip(self.networks, painted, strict=True))
-        columns = {GREY: grey_picture(true) if grey is None else grey, **coloured}
+        colored = dict(zip(self.networks, painted, strict=True))
+        columns = {GRAY: gray_picture(true) if gray is None else gray, **colored}
         found = {column: measure(rgb, true) for column, rgb in columns.items()}
         judges, label = self.judges, true_label(name)
         for column, rgb in columns.items():
@@ -160,7 +160,7 @@ class Evaluation:
         features = None
         if judges.inception is not None:
             features = np.stack([judges.inception(rgb) for rgb in (*columns.values(), true)]).astype(np.float32)
-        result = PictureResult(name, found, colorfulness(true), _histograms(coloured, true), features)
+        result = PictureResult(name, found, colorfulness(true), _histograms(colored, true), features)
         self.add([result])
         return result
 
@@ -168,7 +168,7 @@ class Evaluation:
         """The summary.
 
         Returns:
-            {"pictures", "labelled", "true_colorfulness", "metrics": {column: {metric: {"mean", "low", "high"}}},
+            {"pictures", "labeled", "true_colorfulness", "metrics": {column: {metric: {"mean", "low", "high"}}},
             "colorfulness_share": {network: share of the true one}, "fid": {column: FID, if it is known}, "histograms"};
             "low" and "high" are a bootstrap 95% interval over the pictures.
         """
@@ -187,7 +187,7 @@ class Evaluation:
         true = float(np.mean(colorfulnesses))
         return {
             "pictures": len(self.results),
-            "labelled": int((~np.isnan(all_values[:, 0, shown.index("top1")])).sum()) if "top1" in shown else 0,
+            "labeled": int((~np.isnan(all_values[:, 0, shown.index("top1")])).sum()) if "top1" in shown else 0,
             "true_colorfulness": true,
             "metrics": table,
             "colorfulness_share": {n: table[n]["colorfulness"]["mean"] / true if true else 1.0 for n in self.networks},
@@ -199,7 +199,7 @@ class Evaluation:
         """Not for a single picture, and not where an earlier part was measured without."""
         if len(self.results) < 2 or any(m.number != len(self.results) for m in self._moments):
             return {}
-        columns = zip((GREY, *self.networks), self._moments[:-1], strict=False)
+        columns = zip((GRAY, *self.networks), self._moments[:-1], strict=False)
         return {column: frechet_of_moments(moments, self._moments[-1]) for column, moments in columns}
 
 
@@ -220,7 +220,7 @@ def _histograms(painted: Mapping[str, Array], true: Array) -> dict[str, list[int
 
 @dataclass
 class TestSet:
-    """The pictures to measure on: all that can be read, grey ones too."""
+    """The pictures to measure on: all that can be read, gray ones too."""
 
     source: PictureSource
     names: list[str]
@@ -248,7 +248,7 @@ class TestSet:
             names = [p.name for p in held_out]
         else:
             source = open_source(data, training=False)
-            scan = scan_pictures(source, keep_grey=True)
+            scan = scan_pictures(source, keep_gray=True)
             names, left_out = [p.name for p in scan.pictures], scan.left_out
         if limit and limit < len(names):
             names = [names[i] for i in np.linspace(0, len(names) - 1, limit).round().astype(int)]
@@ -342,13 +342,13 @@ def evaluate(
     settings: Settings | None = None,
     store: Store | None = None,
 ) -> Iterator[Progress]:
-    """Colour and measure each picture of a set by each network, in order; `evaluation` collects the figures.
+    """Color and measure each picture of a set by each network, in order; `evaluation` collects the figures.
 
     Args:
         networks: by name.
         test_set: the pictures.
         evaluation: updated before each picture is yielded.
-        settings: how to colour.
+        settings: how to color.
         store: where results are kept and taken from; those in it are not measured again.
     """
     kept = store.load() if store else iter(())  # the first ones, in the same order
@@ -357,8 +357,8 @@ def evaluate(
         if result is not None:
             evaluation.add([result])
         else:
-            true, grey, painted = colored(networks, test_set, name, settings)
-            result = evaluation.update(name, painted, true, grey)
+            true, gray, painted = colored(networks, test_set, name, settings)
+            result = evaluation.update(name, painted, true, gray)
             if store:
                 store.append(result)
         yield Progress(done, len(test_set.names), result)
@@ -367,9 +367,9 @@ def evaluate(
 def colored(
     networks: Mapping[str, Colorizer], test_set: TestSet, name: str, settings: Settings | None = None
 ) -> tuple[Array, Array, list[Array]]:
-    """A picture, true, grey, and coloured by each network: HWC uint8 each."""
+    """A picture, true, gray, and colored by each network: HWC uint8 each."""
     true = test_set.read(name)
-    return true, grey_picture(true), [c.colorize(Photo(true), settings).rgb for c in networks.values()]
+    return true, gray_picture(true), [c.colorize(Photo(true), settings).rgb for c in networks.values()]
 
 
 def describe(

@@ -1,7 +1,7 @@
 """Make one small file of a run's checkpoint, and a model card; to keep, to give away, or for the Hugging Face Hub.
 
 python -m colorizer.export runs/mine -o mine.safetensors       # and mine.md
-python -m colorizer.export runs/mine --push me/my-colours      # after `hf auth login`
+python -m colorizer.export runs/mine --push me/my-colors      # after `hf auth login`
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ def model_card(checkpoint: Checkpoint, name: str) -> str:
         rows |= {key.replace("_", " "): str(value) for key, value in info.get(part, {}).items() if value is not None}
     lines = [
         "---", "pipeline_tag: image-to-image", "tags: [image-colorization]", "---", "", f"# {name}", "",
-        "Colours black-and-white photographs. A checkpoint of Colorizer:", "", "```python",
+        "Colors black-and-white photographs. A checkpoint of Colorizer:", "", "```python",
         "from colorizer import Colorizer", "",
         f'Colorizer.from_pretrained("{name}")("old.jpg").save("new.png")', "```", "", "| | |", "| --- | --- |",
     ]  # fmt: skip
     lines += [f"| {key} | {value} |" for key, value in rows.items()]
     if found := info.get("validation"):
-        lines += ["", "On the pictures held out of its training, beside the grey picture (lower is better):", ""]
-        lines += ["| | coloured | grey |", "| --- | ---: | ---: |"]
+        lines += ["", "On the pictures held out of its training, beside the gray picture (lower is better):", ""]
+        lines += ["| | colored | gray |", "| --- | ---: | ---: |"]
         for key, title in (("mse_ab", "MSE of ab"), ("mse_rgb", "MSE of RGB")):
             if key in found:
-                lines.append(f"| {title} | {found[key]:.1f} | {found[f'grey_{key}']:.1f} |")
-    lines += ["", "The colours are guesses: a coloured photograph should be labelled as such.", ""]
+                lines.append(f"| {title} | {found[key]:.1f} | {found[f'gray_{key}']:.1f} |")
+    lines += ["", "The colors are guesses: a colored photograph should be labeled as such.", ""]
     return "\n".join(lines)
 
 

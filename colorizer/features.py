@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .color import normalise_l
+from .color import normalize_l
 from .errors import UserError
 
 EMBEDDING_DIM = 1000
@@ -114,7 +114,7 @@ def _filled(name: str, path: Path) -> nn.Module:
 
 
 class FeatureExtractor(nn.Module):
-    """A frozen classifier, always in eval mode, whose 1000 logits are the embedding of a grey picture."""
+    """A frozen classifier, always in eval mode, whose 1000 logits are the embedding of a gray picture."""
 
     def __init__(self, name: str, backbone: nn.Module) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class FeatureExtractor(nn.Module):
         self.backbone = backbone.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> FeatureExtractor:
-        """Stays in eval mode: batch statistics of grey pictures must not leak into pretrained layers."""
+        """Stays in eval mode: batch statistics of gray pictures must not leak into pretrained layers."""
         return super().train(False)
 
     @torch.no_grad()
@@ -137,8 +137,8 @@ class FeatureExtractor(nn.Module):
         size = (self.size, self.size)
         if lightness.shape[-2:] != size:
             lightness = F.interpolate(lightness, size, mode="bilinear", align_corners=False, antialias=True)
-        grey = normalise_l(lightness).clamp(-1, 1).expand(-1, 3, -1, -1)
-        return cast(Tensor, self.backbone(grey))
+        gray = normalize_l(lightness).clamp(-1, 1).expand(-1, 3, -1, -1)
+        return cast(Tensor, self.backbone(gray))
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with any weight: keys the embedding cache."""

@@ -35,14 +35,14 @@ def guide_of(photo: Photo) -> Plane:
 def paint(
     photo: Photo, guide: Plane, ab: Plane, saturation: float = 1, strength: float = 1, in_place: bool = False
 ) -> Photo:
-    """The photo in colour.
+    """The photo in color.
 
     Args:
         photo: of any size.
         guide: (H, W), `guide_of` it, or of the same picture at another size.
         ab: (h, w, 2) in Lab units, of any smaller size: it is brought to the photo's along the edges of its L.
         saturation: ab is multiplied by it before it is fitted into sRGB.
-        strength: ab is multiplied by it afterwards; 0 is grey, 1 changes nothing.
+        strength: ab is multiplied by it afterwards; 0 is gray, 1 changes nothing.
         in_place: write over the photo's pixels.
     """
     height, width = guide.shape
@@ -70,7 +70,7 @@ def guided_coefficients(guide: Plane, ab: Plane, radius: int, epsilon: float) ->
         guide: (H, W) L in [0, 100].
         ab: (H, W, 2).
         radius: of the square window in pixels.
-        epsilon: regularisation, a variance of L / 100.
+        epsilon: regularization, a variance of L / 100.
     Returns:
         (H, W, 4): the slopes of a and b, the offsets of a and b; to be applied to L in [0, 100].
     """
@@ -87,7 +87,7 @@ def guided_coefficients(guide: Plane, ab: Plane, radius: int, epsilon: float) ->
 
 
 def _paint(rgb: Array, coefficients: Plane, strength: float, painted: Array) -> None:
-    """Colour at full size, a strip of rows at a time, so that memory hardly grows with the photo.
+    """Color at full size, a strip of rows at a time, so that memory hardly grows with the photo.
 
     Args:
         rgb: HWC.

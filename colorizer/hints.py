@@ -1,10 +1,10 @@
-"""Colour hints: a few points whose true colour is known, given to the network as three sparse planes.
+"""Color hints: a few points whose true color is known, given to the network as three sparse planes.
 
 In training they are drawn as in Zhang et al., "Real-Time User-Guided Image Colorization" (SIGGRAPH 2017),
 section 3.1: their number from a geometric law, square patches of 1 to 9 pixels, near the middle more often, each
-with the mean colour of its patch. Half of the pictures get none, so that the network also colours by itself.
+with the mean color of its patch. Half of the pictures get none, so that the network also colors by itself.
 
-A user's hint is a disc of one colour on the photo.
+A user's hint is a disc of one color on the photo.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from PIL import ImageColor
 from torch import Tensor
 
-from .color import AB_SCALE, Array, lab_to_rgb, normalise_ab, rgb_to_lab
+from .color import AB_SCALE, Array, lab_to_rgb, normalize_ab, rgb_to_lab
 from .errors import UserError
 
 NO_HINTS = 0.5  # share of pictures without any
@@ -28,7 +28,7 @@ MEAN_NUMBER = 8  # of the geometric law, where there are some
 LARGEST_PATCH = 9
 _MOST_PATCHES = 64  # in one picture
 _MOST_OF_A_STROKE = 2000  # discs
-_SHOWN_AT = 55.0  # L of a hint's colour where it is shown as RGB
+_SHOWN_AT = 55.0  # L of a hint's color where it is shown as RGB
 
 Patch = tuple[int, int, int]  # top, left, side
 
@@ -40,8 +40,8 @@ def draw_patches(rng: np.random.Generator, height: int, width: int) -> list[Patc
     patches = []
     for _ in range(min(rng.geometric(1 / MEAN_NUMBER), _MOST_PATCHES)):
         side = int(rng.integers(1, LARGEST_PATCH + 1))
-        centre = np.clip(rng.normal(0.5, 0.25, 2), 0, 1) * (height - side, width - side)
-        patches.append((int(centre[0]), int(centre[1]), side))
+        center = np.clip(rng.normal(0.5, 0.25, 2), 0, 1) * (height - side, width - side)
+        patches.append((int(center[0]), int(center[1]), side))
     return patches
 
 
@@ -58,7 +58,7 @@ def draw_patches_within(rng: np.random.Generator, mask: npt.NDArray[np.bool_]) -
 
 
 def hint_planes(rgb: Array, patches: Sequence[Patch]) -> npt.NDArray[np.float32]:
-    """The network's hint input, with the mean colour of each patch; later ones lie over earlier ones.
+    """The network's hint input, with the mean color of each patch; later ones lie over earlier ones.
 
     Args:
         rgb: HWC uint8.
@@ -79,12 +79,12 @@ HintTuple = tuple[float, float, float, str]
 
 @dataclass(frozen=True)
 class Hint:
-    """A disc whose colour is known.
+    """A disc whose color is known.
 
     Attributes:
         x, y: its middle in the photo's pixels; (0, 0) is the upper left corner.
         radius: in the photo's pixels.
-        ab: its colour, in Lab units.
+        ab: its color, in Lab units.
     """
 
     x: float
@@ -94,7 +94,7 @@ class Hint:
 
 
 def parse_hint(given: Hint | HintTuple) -> Hint:
-    """(x, y, radius, "#rrggbb") as a `Hint`; any colour that CSS knows will do. Its lightness doesn't matter.
+    """(x, y, radius, "#rrggbb") as a `Hint`; any color that CSS knows will do. Its lightness doesn't matter.
 
     Raises:
         UserError: not of that form.
@@ -126,7 +126,7 @@ def hints_along(points: Sequence[tuple[float, float]], radius: float, ab: tuple[
     Args:
         points: (x, y) in the photo's pixels, at least one.
         radius: of the brush.
-        ab: its colour, in Lab units.
+        ab: its color, in Lab units.
     """
     hints = [_checked(Hint(*points[0], radius, ab))]
     for x, y in points[1:]:
@@ -180,7 +180,7 @@ def read_hints(path: Path, names: Sequence[str]) -> dict[str, list[Hint]]:
 
     Args:
         path: the file: a list as of `parse_hints` for a single picture; for more, {"NAME.jpg": list, ...}.
-        names: of the pictures that are to be coloured.
+        names: of the pictures that are to be colored.
     Raises:
         UserError: no such file, not of that form, or a name that is not among the pictures.
     """
@@ -225,6 +225,6 @@ def hint_planes_of(hints: Sequence[Hint], photo_size: tuple[int, int], size: tup
             )
         within = ((x - hint.x * across) / across) ** 2 + ((y - hint.y * down) / down) ** 2 <= hint.radius**2
         within[min(int(hint.y * down), size[0] - 1), min(int(hint.x * across), size[1] - 1)] = True
-        planes[0, :2, within] = normalise_ab(torch.tensor(hint.ab))[:, None]
+        planes[0, :2, within] = normalize_ab(torch.tensor(hint.ab))[:, None]
         planes[0, 2, within] = 1
     return planes

@@ -1,7 +1,7 @@
 """Checkpoints on the Hugging Face Hub: one file and its model card, as `export` writes them.
 
-url = push(load_checkpoint("runs/mine"), "me/my-colours")      # after `hf auth login`
-Colorizer.from_pretrained("me/my-colours")
+url = push(load_checkpoint("runs/mine"), "me/my-colors")      # after `hf auth login`
+Colorizer.from_pretrained("me/my-colors")
 """
 
 from __future__ import annotations

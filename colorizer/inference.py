@@ -2,7 +2,7 @@
 
 colorizer = Colorizer.from_pretrained()            # the bundled checkpoint; or a file, or the folder of a run
 colorizer("old.jpg").save("new.png")               # a path gives a PIL image
-rgb = colorizer(grey_array)                        # an array gives an array of the same dtype
+rgb = colorizer(gray_array)                        # an array gives an array of the same dtype
 colorizer("old.jpg", hints=[(120, 80, 10, "#7a1f1f")])   # this dress was dark red
 """
 
@@ -28,7 +28,7 @@ from .settings import Settings
 
 
 class Colorizer:
-    """A checkpoint on a device. Colours any number of pictures; safe to share between threads."""
+    """A checkpoint on a device. Colors any number of pictures; safe to share between threads."""
 
     def __init__(self, checkpoint: Checkpoint, extractor: FeatureExtractor | None = None, device: str = "auto") -> None:
         """Make ready.
@@ -85,24 +85,24 @@ class Colorizer:
         settings: Settings | None = None,
         hints: Hints = (),
     ) -> Image.Image | Array:
-        """Colour a picture at its own size.
+        """Color a picture at its own size.
 
         Args:
             picture: a path or a PIL image, which give a PIL image (8 bit, RGB or RGBA); or a numpy array, HW or
                 HWC with 1, 3 or 4 channels, uint8, uint16 or floating point in [0, 1], which gives an HWC
                 array of the same dtype with 3 channels, or 4 if it had alpha.
-            settings: how to colour.
-            hints: colours that are known, (x, y, radius, "#rrggbb") each, in the picture's pixels.
+            settings: how to color.
+            hints: colors that are known, (x, y, radius, "#rrggbb") each, in the picture's pixels.
         """
         photo = _photo_of(picture) if isinstance(picture, np.ndarray) else read_picture(picture)
         return _as_given(self.colorize(photo, settings, hints), picture)
 
     def colorize(self, photo: Photo, settings: Settings | None = None, hints: Hints = ()) -> Photo:
-        """Colour a decoded photo: same size, depth and alpha; its L is kept, its colours, if any, are not."""
+        """Color a decoded photo: same size, depth and alpha; its L is kept, its colors, if any, are not."""
         return self.prepare(photo).colorize(settings, hints)
 
     def prepare(self, photo: Photo) -> PreparedPhoto:
-        """For a photo that is coloured more than once: what stays the same is computed once."""
+        """For a photo that is colored more than once: what stays the same is computed once."""
         return PreparedPhoto(self, photo)
 
     @overload
@@ -124,11 +124,11 @@ class Colorizer:
         settings: Settings | None = None,
         hints: Hints = (),
     ) -> list[Image.Image] | list[Array]:
-        """Colour a picture in other plausible ways than calling gives; see `alternatives.plan_alternatives`.
+        """Color a picture in other plausible ways than calling gives; see `alternatives.plan_alternatives`.
 
         Args:
             picture, settings, hints: as for a call.
-            n: how many, at most. A photo whose colours the network is sure of gives fewer, or none.
+            n: how many, at most. A photo whose colors the network is sure of gives fewer, or none.
         Returns:
             as a call returns, the most plausible first.
         """
@@ -144,12 +144,12 @@ class Colorizer:
 
     @property
     def takes_hints(self) -> bool:
-        """Whether known colours can be given."""
+        """Whether known colors can be given."""
         return self.network.uses_hints
 
     @property
     def knows_alternatives(self) -> bool:
-        """Whether other plausible colourings can be asked for."""
+        """Whether other plausible colorings can be asked for."""
         return self.network.uses_hints and self.checkpoint.config.objective == "classification"
 
     def check(self, hints: bool = False, alternatives: bool = False) -> None:

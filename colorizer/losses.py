@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from .color import normalise_ab, soft_encode
+from .color import normalize_ab, soft_encode
 from .networks import encoder_maps
 
 
@@ -38,16 +38,16 @@ class _SoftCrossEntropy(torch.autograd.Function):
 
 
 def loss_function(output: Tensor, ab: Tensor, objective: str, weights: Tensor | None) -> Tensor:
-    """Mean squared error of tanh outputs, or (rebalanced) cross-entropy with softly encoded colours.
+    """Mean squared error of tanh outputs, or (rebalanced) cross-entropy with softly encoded colors.
 
     Args:
         output: (N, 2 or 313, h, w) of the network.
-        ab: (N, 2, h, w) true colours in Lab units.
+        ab: (N, 2, h, w) true colors in Lab units.
         objective: "regression" or "classification".
         weights: (313,) of the bins, or None for all equal.
     """
     if objective == "regression":
-        return F.mse_loss(output.float(), normalise_ab(ab))
+        return F.mse_loss(output.float(), normalize_ab(ab))
     indices, soft = (x.movedim(1, -1).flatten(0, 2) for x in soft_encode(ab))  # (N h w, 5)
     logits = output.movedim(1, -1).flatten(0, 2)  # (N h w, 313)
     entropy = cast(Tensor, _SoftCrossEntropy.apply(logits, indices, soft))
@@ -57,7 +57,7 @@ def loss_function(output: Tensor, ab: Tensor, objective: str, weights: Tensor | 
 class PerceptualLoss(nn.Module):
     """Distance of two pictures' features in a frozen classifier (Johnson, Alahi and Fei-Fei 2016, eq. 2, by cosine).
 
-    Rewards colours by which things are recognised, where a likelihood rewards the ones that are common.
+    Rewards colors by which things are recognized, where a likelihood rewards the ones that are common.
     """
 
     STAGES = (2, 4, 6)  # maps of tf_efficientnet_lite0 at strides 8, 16 and 32

@@ -1,4 +1,4 @@
-"""Metrics, defined once: of 8-bit sRGB pictures at their own size, the coloured one against the true one."""
+"""Metrics, defined once: of 8-bit sRGB pictures at their own size, the colored one against the true one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ METRICS: dict[str, tuple[str, str, str]] = {
     "mse_rgb": ("MSE of RGB", "0–255²", "Mean squared error of R, G and B over all pixels. Lower is better."),
     "psnr": ("PSNR", "dB", "10 log10(255² / MSE of RGB), at most 100 dB. Higher is better."),
     "ssim": ("SSIM", "", "Structural similarity (Wang et al. 2004), 11x11 Gaussian of sigma 1.5, mean over R, G, B."),
-    "ciede2000": ("CIEDE2000", "", "Mean perceived colour difference; about 1 is just noticeable. Lower is better."),
+    "ciede2000": ("CIEDE2000", "", "Mean perceived color difference; about 1 is just noticeable. Lower is better."),
     "auc": ("AuC", "%", "Share of pixels with an ab error within t, averaged over t = 0..150. Higher is better."),
-    "colorfulness": ("Colourfulness", "", "Hasler and Süsstrunk 2003. Best close to the true pictures'."),
-    "colorfulness_difference": ("Colourfulness difference", "", "Its mean distance from the truth. Lower is better."),
-    "top1": ("Top-1", "%", "How often EfficientNet-Lite2, no part of any network here, recognises the ImageNet class "
+    "colorfulness": ("Colorfulness", "", "Hasler and Süsstrunk 2003. Best close to the true pictures'."),
+    "colorfulness_difference": ("Colorfulness difference", "", "Its mean distance from the truth. Lower is better."),
+    "top1": ("Top-1", "%", "How often EfficientNet-Lite2, no part of any network here, recognizes the ImageNet class "
              "that a picture's file or folder is named after (Zhang et al. 2016). Higher is better."),
     "lpips": ("LPIPS", "", "Perceptual distance by AlexNet (Zhang et al. 2018, version 0.1). Lower is better."),
 }  # fmt: skip
@@ -62,7 +62,7 @@ def ssim(x: Array, y: Array) -> float:
 
 
 def colorfulness(rgb: Array) -> float:
-    """Colourfulness M of Hasler and Süsstrunk, "Measuring colourfulness in natural images" (2003), eq. 7.
+    """Colorfulness M of Hasler and Süsstrunk, "Measuring colorfulness in natural images" (2003), eq. 7.
 
     Args:
         rgb: HWC uint8.
@@ -104,8 +104,8 @@ def measure(painted: Array, true: Array) -> dict[str, float]:
     }
 
 
-def grey_picture(rgb: Array) -> Array:
-    """The baseline: the same L without colour, HWC uint8."""
+def gray_picture(rgb: Array) -> Array:
+    """The baseline: the same L without color, HWC uint8."""
     light = lightness(rgb)
     return lab_to_rgb(np.dstack([light, np.zeros_like(light), np.zeros_like(light)]), np.uint8)
 

@@ -95,7 +95,7 @@ class FusionNetwork(nn.Module):
         self.decoder = nn.Sequential(*to_quarter, *tail)
 
     def forward(self, lightness: Tensor, embedding: Tensor | None = None, hints: Tensor | None = None) -> Tensor:
-        """Colour.
+        """Color.
 
         Args:
             lightness: (N, 1, H, W) in [-1, 1]; H and W divisible by 8.
@@ -146,7 +146,7 @@ def _stage(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class SkipFusionNetwork(nn.Module):
-    """The pretrained classifier as encoder, fused at strides 32, 16, 8 and 4, with colour hints.
+    """The pretrained classifier as encoder, fused at strides 32, 16, 8 and 4, with color hints.
 
     The top map (stride 32) is joined by the classifier's pooled top vector through two linear layers. Three
     decoder stages climb to stride 4, each taking the encoder's map of its stride. Hints enter through a second
@@ -193,7 +193,7 @@ class SkipFusionNetwork(nn.Module):
         self.encoder.load_state_dict({k: v for k, v in backbone.state_dict().items() if k in own})
 
     def forward(self, lightness: Tensor, embedding: Tensor | None = None, hints: Tensor | None = None) -> Tensor:
-        """Colour.
+        """Color.
 
         Args:
             lightness: (N, 1, H, W) in [-1, 1]; H and W divisible by 8, best by 32.

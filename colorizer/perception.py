@@ -1,9 +1,9 @@
-"""What a classifier that is no part of any colouring network here makes of pictures.
+"""What a classifier that is no part of any coloring network here makes of pictures.
 
     judge = Judge()                             # tf_efficientnet_lite2
     label, features = judge(rgb)
 
-`top-1` of coloured pictures is the "semantic interpretability" of Zhang et al. 2016, section 3.1. The Fréchet
+`top-1` of colored pictures is the "semantic interpretability" of Zhang et al. 2016, section 3.1. The Fréchet
 distance of pooled features is that of Heusel et al., "GANs Trained by a Two Time-Scale Update Rule" (2017), eq. 6,
 with this classifier instead of Inception; its values compare with each other, not with published FIDs.
 """
@@ -80,7 +80,7 @@ class Judge:
 def frechet_distance(x: Features, y: Features) -> float:
     """Squared Fréchet distance of the Gaussians fitted to two sets of features.
 
-    |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½). With centred rows X and Y the last trace is the sum of the singular values
+    |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½). With centerd rows X and Y the last trace is the sum of the singular values
     of X Yᵀ over the root of both degrees of freedom, which needs no root of a large matrix.
 
     Args:
@@ -152,7 +152,7 @@ def open_lpips() -> Callable[[Array, Array], float] | None:
     """LPIPS of AlexNet (Zhang et al. 2018, version 0.1), if the package `lpips` and AlexNet's weights are there.
 
     Returns:
-        a function of the coloured and the true picture, HWC uint8 each; or None.
+        a function of the colored and the true picture, HWC uint8 each; or None.
     """
     if "lpips" not in judges_there():
         return None
@@ -197,10 +197,10 @@ def open_inception() -> Callable[[Array], Features] | None:
 
 @dataclass(frozen=True)
 class Judges:
-    """What looks at coloured pictures in an evaluation, as far as its weights are there.
+    """What looks at colored pictures in an evaluation, as far as its weights are there.
 
     Attributes:
-        top1: recognises ImageNet classes.
+        top1: recognizes ImageNet classes.
         lpips: the perceptual distance of two pictures.
         inception: the features of FID.
     """

@@ -21,7 +21,7 @@ from .color import Array, from_unit, full_scale
 from .deep import read_deep, write_png, write_tiff
 from .errors import UserError
 from .files import whole_file
-from .profiles import deep_to_srgb, grey_to_srgb, srgb
+from .profiles import deep_to_srgb, gray_to_srgb, srgb
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".jp2", ".ppm", ".pgm")
 MAX_PIXELS = 100_000_000
@@ -29,7 +29,7 @@ MAX_BYTES = 1_000_000_000  # of a file in a zip: as much as the largest picture 
 _STRIP_PIXELS = 1_000_000
 _WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
 FORMATS = ("png", "jpg", "webp", "tif")
-SIMULATED = "Colours are simulated by Colorizer; they were not recorded."
+SIMULATED = "Colors are simulated by Colorizer; they were not recorded."
 _LONGEST_SIDES = {".jpg": 65500, ".jpeg": 65500, ".webp": 16383}  # in pixels
 _SIXTEEN_BIT_MODES = ("I;16", "I;16L", "I;16B", "I")
 _ORIENTATION = 0x0112
@@ -131,13 +131,13 @@ def _pixels(image: Image.Image, source: str | os.PathLike[str] | bytes | None) -
             deep_to_srgb(deep[..., :3], profile)
         return deep[..., :3], deep[..., 3] if deep.shape[2] == 4 else None
     if image.mode in _SIXTEEN_BIT_MODES:
-        grey = np.asarray(image)
-        grey = (grey.clip(0, 65535) if grey.dtype == np.int32 else grey).astype(np.uint16, copy=False)
-        return _three_channels(grey_to_srgb(grey, profile) if profile else grey), None
+        gray = np.asarray(image)
+        gray = (gray.clip(0, 65535) if gray.dtype == np.int32 else gray).astype(np.uint16, copy=False)
+        return _three_channels(gray_to_srgb(gray, profile) if profile else gray), None
     if image.mode == "F":
-        grey = np.asarray(image, dtype=np.float32)
-        span = float(grey.max() - grey.min()) or 1.0  # floating-point scans have no agreed range
-        return _three_channels(from_unit((grey - grey.min()) / span, np.uint16)), None
+        gray = np.asarray(image, dtype=np.float32)
+        span = float(gray.max() - gray.min()) or 1.0  # floating-point scans have no agreed range
+        return _three_channels(from_unit((gray - gray.min()) / span, np.uint16)), None
     alpha = None
     if image.has_transparency_data:
         alpha = np.asarray(image.convert("RGBA").getchannel("A"))
@@ -155,14 +155,14 @@ def _array_of(image: Image.Image) -> Array:
     return rgb
 
 
-def _three_channels(grey: Array) -> Array:
-    return np.repeat(grey[..., None], 3, axis=2)
+def _three_channels(gray: Array) -> Array:
+    return np.repeat(gray[..., None], 3, axis=2)
 
 
 def _metadata(image: Image.Image, name: str) -> Metadata:
     dpi = image.info.get("dpi")
     frames = getattr(image, "n_frames", 1)
-    notes = (f"{name} holds {frames} pictures; the first one is coloured.",) if frames > 1 else ()
+    notes = (f"{name} holds {frames} pictures; the first one is colored.",) if frames > 1 else ()
     try:
         resolution = (float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None
         found, kept = image.getexif(), Image.Exif()
@@ -208,7 +208,7 @@ class Output:
         format: "png", "jpg", "webp" or "tif"; None keeps the picture's own where that can hold the result, and takes
             PNG where it can't.
         quality: of JPEG and WebP, 1..100.
-        note: whether the metadata are to say that the colours are simulated.
+        note: whether the metadata are to say that the colors are simulated.
     """
 
     format: str | None = None

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from .alternatives import plan_alternatives
 from .checkpoints import predicted_ab
-from .color import normalise_l
+from .color import normalize_l
 from .data import resize
 from .fullsize import Plane, guide_of, paint
 from .hints import Hint, HintTuple, hint_planes_of, parse_hint
@@ -45,7 +45,7 @@ class PreparedPhoto:
         """Make ready.
 
         Args:
-            colorizer: whose network colours it.
+            colorizer: whose network colors it.
             photo: decoded.
         """
         self.colorizer, self.photo, self.guide = colorizer, photo, guide_of(photo)
@@ -58,15 +58,15 @@ class PreparedPhoto:
         onto: Photo | None = None,
         in_place: bool = False,
     ) -> Photo:
-        """Colour it.
+        """Color it.
 
         Args:
-            settings: how to colour.
-            hints: colours that are known, in the photo's pixels.
-            onto: a copy of the photo, of another size, to be coloured in its stead.
+            settings: how to color.
+            hints: colors that are known, in the photo's pixels.
+            onto: a copy of the photo, of another size, to be colored in its stead.
             in_place: write over the photo's own pixels, which saves the memory of a second picture.
         Returns:
-            a photo of the same size, depth and alpha; its L is kept, its colours, if any, are not.
+            a photo of the same size, depth and alpha; its L is kept, its colors, if any, are not.
         """
         settings = settings or Settings()
         ab = self.ab(settings, self._to_guide(hints))
@@ -75,13 +75,13 @@ class PreparedPhoto:
     def alternatives(
         self, n: int = 3, settings: Settings | None = None, hints: Hints = (), onto: Photo | None = None
     ) -> list[tuple[Photo, list[Hint]]]:
-        """Other plausible colourings; see `alternatives.plan_alternatives`.
+        """Other plausible colorings; see `alternatives.plan_alternatives`.
 
         Args:
-            n: how many, at most. A photo whose colours the network is sure of gives fewer, or none.
+            n: how many, at most. A photo whose colors the network is sure of gives fewer, or none.
             settings, hints, onto: as for `colorize`.
         Returns:
-            the coloured photos, the most plausible first, and with each the hints that lead to it.
+            the colored photos, the most plausible first, and with each the hints that lead to it.
         """
         settings = settings or Settings()
         plans = plan_alternatives(self, n, settings, self._to_guide(hints))
@@ -95,10 +95,10 @@ class PreparedPhoto:
         ]
 
     def ab(self, settings: Settings, hints: Sequence[Hint] = ()) -> Plane:
-        """The network's colours.
+        """The network's colors.
 
         Args:
-            settings: how to colour.
+            settings: how to color.
             hints: in the guide's pixels.
         Returns:
             (h, w, 2) float32 in Lab units, at the network's own resolution.
@@ -120,7 +120,7 @@ class PreparedPhoto:
         colorizer.check(hints=bool(hints))
         height, width = working_shape(self.guide.shape[0], self.guide.shape[1], size)
         small = np.clip(resize(self.guide, width, height), 0, 100)
-        x = normalise_l(torch.from_numpy(small)[None, None].to(colorizer.device))
+        x = normalize_l(torch.from_numpy(small)[None, None].to(colorizer.device))
         planes = hint_planes_of(hints, self.guide.shape, (height, width)).to(colorizer.device) if hints else None
         # The mean of the picture's and its mirror image's: 0.07 dB better.
         seen = colorizer.network(x, self._embedding, planes)

@@ -1,4 +1,4 @@
-"""ICC colour profiles: pictures of any profile as sRGB.
+"""ICC color profiles: pictures of any profile as sRGB.
 
 LittleCMS, through Pillow, converts 8-bit pictures only. 16-bit ones go through a table that it fills.
 """
@@ -46,19 +46,19 @@ def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.I
     return cast(Image.Image, ImageCms.profileToProfile(image, profile, target, outputMode="RGB"))
 
 
-def grey_to_srgb(grey: Array, profile: bytes) -> Array:
-    """16-bit grey of a profile as sRGB's grey.
+def gray_to_srgb(gray: Array, profile: bytes) -> Array:
+    """16-bit gray of a profile as sRGB's gray.
 
     Args:
-        grey: HW uint16.
-        profile: ICC, of a grey device.
+        gray: HW uint16.
+        profile: ICC, of a gray device.
     Returns:
         HW uint16.
     """
     nodes = np.arange(_NODES, dtype=np.uint8)[None] * _STEP
     values = np.asarray(srgb(Image.fromarray(nodes), profile))[0, :, 1]
     table = np.interp(np.arange(65536) / 257, nodes[0], values) * 257
-    return table.round().astype(np.uint16)[grey]
+    return table.round().astype(np.uint16)[gray]
 
 
 def deep_to_srgb(rgb: Array, profile: bytes) -> None:

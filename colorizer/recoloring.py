@@ -1,8 +1,8 @@
-"""One thing in a training picture gets another colour, which only a hint can tell.
+"""One thing in a training picture gets another color, which only a hint can tell.
 
 Hints in true photographs mostly confirm what the network would guess. A user's don't: the coat that looks brown was
-blue, all of it, and nothing else changes. So in some pictures a region of one colour is moved to a random other
-colour, and a hint or two lie in it.
+blue, all of it, and nothing else changes. So in some pictures a region of one color is moved to a random other
+color, and a hint or two lie in it.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Mask = npt.NDArray[np.bool_]
 
 
 def recolor(rgb: Array, rng: np.random.Generator) -> tuple[Array, Mask] | None:
-    """Give a region of one colour another one.
+    """Give a region of one color another one.
 
     Args:
         rgb: HWC uint8.
-        rng: draws the region and the colour.
+        rng: draws the region and the color.
     Returns:
         (HWC uint8, HW mask of the region); None if no region of a fit size was met.
     """
@@ -41,7 +41,7 @@ def recolor(rgb: Array, rng: np.random.Generator) -> tuple[Array, Mask] | None:
 
 
 def _region(lab: npt.NDArray[np.float32], rng: np.random.Generator) -> Mask | None:
-    """What hangs together with a random pixel and is like it: in colour, and less strictly in lightness."""
+    """What hangs together with a random pixel and is like it: in color, and less strictly in lightness."""
     height, width = lab.shape[:2]
     smooth = cv2.medianBlur(np.clip(lab * (0.8, 2, 2) + (0, 128, 128), 0, 255).astype(np.uint8), 5)
     for _ in range(_TRIES):

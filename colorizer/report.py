@@ -19,7 +19,7 @@ from PIL import Image
 
 from .color import Array, rgb_to_lab
 from .data import resize
-from .evaluation import GREY, Evaluation, PictureResult, TestSet, colored
+from .evaluation import GRAY, Evaluation, PictureResult, TestSet, colored
 from .inference import Colorizer
 from .metrics import FID, METRICS, ab_error
 from .settings import Settings
@@ -30,18 +30,18 @@ _ERROR_SHOWN = 60.0  # ab error that is white in an error map
 
 
 def rows(summary: dict[str, Any]) -> list[list[str]]:
-    """The table of a summary: metric with its unit, then grey and each network with its interval; MSE first."""
+    """The table of a summary: metric with its unit, then gray and each network with its interval; MSE first."""
     table = []
     columns = summary["metrics"]
     for name, (title, unit, _) in METRICS.items():
-        if name not in columns[GREY]:
+        if name not in columns[GRAY]:
             continue
         digits = 4 if name == "ssim" else 2
         cells = []
         for column, found in columns.items():
             f = found[name]
             cell = f"{f['mean']:.{digits}f} [{f['low']:.{digits}f}, {f['high']:.{digits}f}]"
-            if name == "colorfulness" and column != GREY:
+            if name == "colorfulness" and column != GRAY:
                 cell += f" ({summary['colorfulness_share'][column]:.0%} of the true {summary['true_colorfulness']:.2f})"
             cells.append(cell)
         table.append([f"{title} ({unit})" if unit else title, *cells])
@@ -52,7 +52,7 @@ def rows(summary: dict[str, Any]) -> list[list[str]]:
 
 def meanings(summary: dict[str, Any]) -> list[str]:
     """Of the rows of the table."""
-    return [METRICS[m][2] for m in METRICS if m in summary["metrics"][GREY]] + ([FID[2]] if summary["fid"] else [])
+    return [METRICS[m][2] for m in METRICS if m in summary["metrics"][GRAY]] + ([FID[2]] if summary["fid"] else [])
 
 
 def text_table(summary: dict[str, Any]) -> str:
@@ -71,10 +71,10 @@ def as_json(summary: dict[str, Any], about: dict[str, Any], evaluation: Evaluati
 
 
 def as_csv(evaluation: Evaluation) -> str:
-    """A line a picture; a column for each metric of grey and of each network, "METRIC COLUMN"."""
+    """A line a picture; a column for each metric of gray and of each network, "METRIC COLUMN"."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = [(c, m) for c in (GREY, *evaluation.networks) for m in evaluation.results.known()]
+    columns = [(c, m) for c in (GRAY, *evaluation.networks) for m in evaluation.results.known()]
     writer.writerow(["name", "true_colorfulness", *(f"{m} {c}" for c, m in columns)])
     for r in evaluation.results:
         writer.writerow([r.name, r.true_colorfulness, *(r.metrics[c].get(m, "") for c, m in columns)])
@@ -106,7 +106,7 @@ def side_by_side(pictures: Sequence[Array], side: int = THUMBNAIL_SIDE) -> Array
 
 
 def error_map(painted: Array, true: Array) -> Array:
-    """Where the colours are wrong: the ab error at each pixel, black for none to light yellow for 60 and more."""
+    """Where the colors are wrong: the ab error at each pixel, black for none to light yellow for 60 and more."""
     scaled = (ab_error(rgb_to_lab(painted), rgb_to_lab(true)) * (255 / _ERROR_SHOWN)).clip(0, 255).astype(np.uint8)
     return cv2.cvtColor(cv2.applyColorMap(scaled, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
 
@@ -138,7 +138,7 @@ code {{ overflow-wrap: anywhere; }} :root {{ color-scheme: light dark; }}
 <p><code>{command}</code></p>
 <p>{about}</p>
 <div><table><tr><th>{pictures} pictures{columns}</tr>{table}</table></div>
-<p>In brackets: a 95% interval of the mean, by bootstrap over the pictures. Grey is the picture left without colour.</p>
+<p>In brackets: a 95% interval of the mean, by bootstrap over the pictures. Gray is the picture left without color.</p>
 <h2>Pictures, worst first</h2>
 <p>{order}. {shown} of {pictures} pictures, in the order of {first}'s MSE of RGB.</p>
 {figures}
@@ -150,7 +150,7 @@ def as_html(
     summary: dict[str, Any], about: dict[str, Any], again: str, evaluation: Evaluation,
     networks: Mapping[str, Colorizer], test_set: TestSet, settings: Settings | None = None,
 ) -> str:  # fmt: skip
-    """A page that needs no other file: the table, and the worst pictures side by side, which are coloured anew for it.
+    """A page that needs no other file: the table, and the worst pictures side by side, which are colored anew for it.
 
     Args:
         summary: of `Evaluation.compute`.
@@ -166,12 +166,12 @@ def as_html(
     first = evaluation.networks[0]
     figures = []
     for r in ordered(evaluation.results, "mse_rgb", first, True, IN_REPORT):
-        true, grey, painted = colored(networks, test_set, r.name, settings)
+        true, gray, painted = colored(networks, test_set, r.name, settings)
         encoded = io.BytesIO()
-        Image.fromarray(side_by_side([grey, *painted, true])).save(encoded, "JPEG", quality=85)
-        errors = ", ".join(f"{c} {r.metrics[c]['mse_rgb']:.1f}" for c in (GREY, *evaluation.networks))
+        Image.fromarray(side_by_side([gray, *painted, true])).save(encoded, "JPEG", quality=85)
+        errors = ", ".join(f"{c} {r.metrics[c]['mse_rgb']:.1f}" for c in (GRAY, *evaluation.networks))
         figures.append(
-            f'<figure><img loading="lazy" alt="grey, coloured, true" '
+            f'<figure><img loading="lazy" alt="gray, colored, true" '
             f'src="data:image/jpeg;base64,{base64.b64encode(encoded.getvalue()).decode()}">'
             f"<figcaption>{html.escape(r.name)}: MSE of RGB: {html.escape(errors)}</figcaption></figure>"
         )
@@ -182,6 +182,6 @@ def as_html(
     return _PAGE.format(
         command=html.escape(again), about=html.escape(described), pictures=summary["pictures"],
         columns="".join(f"<th>{html.escape(c)}" for c in summary["metrics"]), table=table,
-        order=html.escape(", ".join([GREY, *evaluation.networks, "true"]).capitalize()), shown=len(figures),
+        order=html.escape(", ".join([GRAY, *evaluation.networks, "true"]).capitalize()), shown=len(figures),
         first=html.escape(first), figures="\n".join(figures),
     )  # fmt: skip

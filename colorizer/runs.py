@@ -152,7 +152,7 @@ class Run:
         return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
     def previews(self) -> list[Path]:
-        """The preview pictures, oldest first: rows grey, coloured, true."""
+        """The preview pictures, oldest first: rows gray, colored, true."""
         return sorted((self.folder / "previews").glob("epoch-*.png"))
 
     def log_tail(self, lines: int = 12) -> str:
@@ -202,7 +202,7 @@ class Run:
         return "stopped" if (self.folder / "last.pt").exists() else "failed"
 
     def delete(self) -> None:
-        """Remove the folder with all that was learnt.
+        """Remove the folder with all that was learned.
 
         Raises:
             UserError: it is running.

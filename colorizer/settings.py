@@ -1,4 +1,4 @@
-"""How to colour: the knobs that every way of using the program has."""
+"""How to color: the knobs that every way of using the program has."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 from .errors import UserError
 
-ALPHA = 0.19  # of rebalancing at vividness 1: there the bundled network reaches 60% of the true colourfulness
+ALPHA = 0.19  # of rebalancing at vividness 1: there the bundled network reaches 60% of the true colorfulness
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to colour. The first two act on what the network finds, the next two on the colours found.
+    """How to color. The first two act on what the network finds, the next two on the colors found.
 
     Attributes:
-        vividness: 0 cautious, 1 as usual, 3 vivid: how much of a chance rarer, more vivid colours get. Classification
+        vividness: 0 cautious, 1 as usual, 3 vivid: how much of a chance rarer, more vivid colors get. Classification
             only.
         temperature: of the annealed mean, > 0: lower is more decided. Classification only.
         saturation: chroma is multiplied by it, as far as sRGB goes at that lightness.
-        strength: 1 in full colour .. 0 grey; the result is blended with grey.
+        strength: 1 in full color .. 0 gray; the result is blended with gray.
         working_size: short side, in pixels, of the copy that the network sees; None for the one that suits the
             checkpoint, `Colorizer.working_size`.
     """

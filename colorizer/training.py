@@ -35,7 +35,7 @@ from .checkpoints import Checkpoint, predicted_ab
 from .color import (
     fit_gamut,
     lab_to_rgb_tensor,
-    normalise_l,
+    normalize_l,
     rebalancing_weights,
     rgb_to_lab_tensor,
 )
@@ -53,7 +53,7 @@ from .sources import PictureSource, open_source
 
 PREVIEWS = 6
 _MOST_WORKERS = 16  # that decode pictures for one GPU
-ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learnt
+ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learned
 CHANNELS_LAST = torch.channels_last
 
 
@@ -367,7 +367,7 @@ class Trainer:
         return value
 
     def _perceptual(self, output: Tensor, lab: Tensor, rgb: Tensor) -> Tensor:
-        """Of every other picture, coloured by default."""
+        """Of every other picture, colored by default."""
         settings = Settings()
         half = slice(0, None, 2)
         ab = predicted_ab(output[half], self.config.objective, self.prior, settings.alpha, settings.temperature)
@@ -383,7 +383,7 @@ class Trainer:
         def there(x: Tensor) -> Tensor | None:
             return x.to(self.device, non_blocking=True) if x.shape[1] else None
 
-        lightness = normalise_l(cast(Tensor, there(batch.lightness))).contiguous(memory_format=CHANNELS_LAST)
+        lightness = normalize_l(cast(Tensor, there(batch.lightness))).contiguous(memory_format=CHANNELS_LAST)
         hints = there(batch.hints)
         if hints is not None:
             hints = hints.contiguous(memory_format=CHANNELS_LAST)
@@ -408,7 +408,7 @@ class Trainer:
 
     @torch.no_grad()
     def _validate(self, epoch: int) -> None:
-        """Mean squared error of ab and RGB on the validation pictures, beside the grey baseline, and a preview."""
+        """Mean squared error of ab and RGB on the validation pictures, beside the gray baseline, and a preview."""
         loader = DataLoader(
             self.validation_set,
             batch_sampler=[
@@ -416,7 +416,7 @@ class Trainer:
                 for k in range(0, len(self.validation_set), 32)
             ],
         )
-        sums: dict[str, float] = {"mse_ab": 0, "mse_rgb": 0, "grey_mse_ab": 0, "grey_mse_rgb": 0}
+        sums: dict[str, float] = {"mse_ab": 0, "mse_rgb": 0, "gray_mse_ab": 0, "gray_mse_rgb": 0}
         strips: list[Tensor] = []
         for batch in loader:
             lab = self._lab(batch.rgb)
@@ -425,21 +425,21 @@ class Trainer:
                 output = self._forward(self.average, batch)
             ab = predicted_ab(output, self.config.objective, self.prior)
             ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
-            for prefix, colours in (("", ab), ("grey_", torch.zeros_like(ab))):
-                painted = torch.stack([fit_gamut(x) for x in torch.cat([lab[:, :1], colours], dim=1)])
+            for prefix, colors in (("", ab), ("gray_", torch.zeros_like(ab))):
+                painted = torch.stack([fit_gamut(x) for x in torch.cat([lab[:, :1], colors], dim=1)])
                 rgb = lab_to_rgb_tensor(painted)
-                sums[f"{prefix}mse_ab"] += float(((colours - lab[:, 1:]) ** 2).mean((1, 2, 3)).sum())
+                sums[f"{prefix}mse_ab"] += float(((colors - lab[:, 1:]) ** 2).mean((1, 2, 3)).sum())
                 sums[f"{prefix}mse_rgb"] += float(((rgb - true) ** 2).mean((1, 2, 3)).sum()) * 255**2
                 if len(strips) < 3 and prefix == "":
-                    grey = lab_to_rgb_tensor(F.pad(lab[:, :1], (0, 0, 0, 0, 0, 2)))
-                    strips = [torch.cat(list(x[:PREVIEWS]), dim=-1) for x in (grey, rgb, true)]
+                    gray = lab_to_rgb_tensor(F.pad(lab[:, :1], (0, 0, 0, 0, 0, 2)))
+                    strips = [torch.cat(list(x[:PREVIEWS]), dim=-1) for x in (gray, rgb, true)]
         preview = (torch.cat(strips, dim=-2) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
         write_picture(Photo(preview), self.run.folder / "previews" / f"epoch-{epoch + 1:04d}.png")
         metrics = {name: total / len(self.validation_set) for name, total in sums.items()}
         self._record("epoch", epoch, **metrics)
         self.log(
-            f"Epoch {epoch + 1}: validation MSE of ab {metrics['mse_ab']:.1f} (grey {metrics['grey_mse_ab']:.1f}), "
-            f"of RGB {metrics['mse_rgb']:.1f} (grey {metrics['grey_mse_rgb']:.1f})"
+            f"Epoch {epoch + 1}: validation MSE of ab {metrics['mse_ab']:.1f} (gray {metrics['gray_mse_ab']:.1f}), "
+            f"of RGB {metrics['mse_rgb']:.1f} (gray {metrics['gray_mse_rgb']:.1f})"
         )
         if metrics["mse_ab"] < self.best:
             self.best = metrics["mse_ab"]
@@ -448,7 +448,7 @@ class Trainer:
     def _checkpoint(self, epoch: int, metrics: dict[str, float]) -> Checkpoint:
         config = self.config
         info = {
-            "data": {"pictures": self.data_summary, "learnt_from": len(self.train_set)},
+            "data": {"pictures": self.data_summary, "learned_from": len(self.train_set)},
             "training": {
                 "epochs": epoch + 1, "of": config.epochs, "steps": self.step, "batch_size": config.batch_size,
                 "learning_rate": config.learning_rate, "seed": config.seed, "rebalance": config.rebalance,

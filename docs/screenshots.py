@@ -37,12 +37,12 @@ def shot(page: Page) -> Image.Image:
 
 
 def save(image: Image.Image, name: str) -> None:
-    """With few colours, so that the repository stays small."""
+    """With few colors, so that the repository stays small."""
     image.quantize(256, method=Image.Quantize.MEDIANCUT).save(HERE / f"{name}.png", optimize=True)
 
 
 def drop(page: Page, photo: Path) -> None:
-    """One photo, until it is coloured."""
+    """One photo, until it is colored."""
     page.locator("#drop input[type=file]").set_input_files(photo)
     page.locator("#slider img").last.wait_for()
     page.wait_for_timeout(1000)
@@ -84,7 +84,7 @@ def main() -> None:
         save(shot(page), "others")
         page = opened(browser, address, 1366, 700)
         page.locator("#many input[type=file]").set_input_files(PHOTOS)
-        page.get_by_role("button", name="Colour them").click()
+        page.get_by_role("button", name="Color them").click()
         page.get_by_role("button", name="Download all (zip)").wait_for()
         save(shot(page), "album")
         small = []

@@ -1,4 +1,4 @@
-"""Cut the sample set out of the colour examples: python examples/cut_sample.py"""
+"""Cut the sample set out of the color examples: python examples/cut_sample.py"""
 
 from __future__ import annotations
 

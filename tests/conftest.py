@@ -39,7 +39,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 def draw_photo(seed: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
-    """A colourful picture with edges: blue above, green below, and discs whose colour goes with their grey."""
+    """A colorful picture with edges: blue above, green below, and discs whose color goes with their gray."""
     rng = np.random.default_rng(seed)
     width, height = size
     picture = Image.new("RGB", size, (110, 160, 220))
@@ -80,7 +80,7 @@ def write_shards(folder: Path, target: Path, number: int) -> None:
 
 @pytest.fixture(scope="session")
 def photo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """24 small colour pictures in subfolders."""
+    """24 small color pictures in subfolders."""
     folder = tmp_path_factory.mktemp("photos")
     for k in range(24):
         path = folder / f"class{k % 3}" / f"photo{k:02d}.png"

@@ -28,39 +28,39 @@ def client(app: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> C
     return Client(app[0], verbose=False, download_files=str(tmp_path_factory.mktemp("downloads")))
 
 
-def _check_coloured(before: Path, after: str) -> None:
-    with Image.open(before) as grey, Image.open(after) as painted:
-        assert painted.size == grey.size
+def _check_colored(before: Path, after: str) -> None:
+    with Image.open(before) as gray, Image.open(after) as painted:
+        assert painted.size == gray.size
         assert painted.format == "PNG"
         rgb = np.asarray(painted.convert("RGB"))
-        assert np.abs(lightness(rgb) - lightness(np.asarray(grey.convert("RGB")))).max() < 0.5
+        assert np.abs(lightness(rgb) - lightness(np.asarray(gray.convert("RGB")))).max() < 0.5
     assert colorfulness(rgb) > 4
 
 
-def test_the_endpoint_colours_a_file(client: Client) -> None:
+def test_the_endpoint_colors_a_file(client: Client) -> None:
     photo = EXAMPLES / "black-and-white" / "coffee.jpg"
     result = client.predict(handle_file(photo), api_name="/colorize")
     assert Path(result).name == "coffee-color.png"
-    _check_coloured(photo, result)
+    _check_colored(photo, result)
 
 
 @needs_shared
 @pytest.mark.slow
-def test_every_old_photograph_comes_back_in_colour(client: Client) -> None:
+def test_every_old_photograph_comes_back_in_color(client: Client) -> None:
     photos = sorted((SHARED / "old-photos").glob("*.jpg"))
     assert len(photos) == 18
     for photo in photos:
-        _check_coloured(photo, client.predict(handle_file(photo), api_name="/colorize"))
+        _check_colored(photo, client.predict(handle_file(photo), api_name="/colorize"))
 
 
 def test_the_endpoint_takes_every_adjustment(client: Client) -> None:
     photo = EXAMPLES / "black-and-white" / "coffee.jpg"
-    plain, vivid, grey = (
+    plain, vivid, gray = (
         np.asarray(read_picture(client.predict(handle_file(photo), api_name="/colorize", **options)).rgb)
         for options in ({}, {"vividness": 300, "saturation": 150}, {"strength": 0})
     )
     assert colorfulness(vivid) > 1.3 * colorfulness(plain)
-    assert colorfulness(grey) < 1
+    assert colorfulness(gray) < 1
     jpeg = client.predict(handle_file(photo), format="jpg", quality=80, note=True, api_name="/colorize")
     with Image.open(jpeg) as image:
         assert image.format == "JPEG"
@@ -73,7 +73,7 @@ def test_hints_and_alternatives_through_the_api(client: Client) -> None:
     photo = EXAMPLES / "black-and-white" / "coffee.jpg"
     hints = [[300, 250, 25, "#2040c0"], {"points": [[100, 60], [160, 60]], "radius": 10, "color": "#208020"}]
     painted = client.predict(handle_file(photo), hints, api_name="/colorize_with_hints")
-    _check_coloured(photo, painted)
+    _check_colored(photo, painted)
     lab = rgb_to_lab(read_picture(painted).rgb)
     assert lab[240:260, 290:310, 2].mean() < -15, "blue where the hint says so"
     assert lab[55:65, 105:155, 1].mean() < -5, "green along the stroke"
@@ -106,7 +106,7 @@ def test_an_album_through_the_api(client: Client, tmp_path: Path) -> None:
     result, report = client.predict(given, vividness=50, api_name="/colorize_batch")
     with zipfile.ZipFile(result) as archive:
         assert sorted(archive.namelist()) == sorted(["astronaut.jpg", "chelsea.jpg", "deep/a.jpg", "escape.jpg"])
-        assert report["coloured"] == sorted(archive.namelist())
+        assert report["colored"] == sorted(archive.namelist())
         archive.extract("astronaut.jpg", tmp_path)
     assert list(report["failed"]) == ["broken & bent.jpg"]
     with Image.open(tmp_path / "astronaut.jpg") as painted:
@@ -194,7 +194,7 @@ def test_train_stop_resume_and_use_through_the_api(client: Client, app: tuple[st
     _wait_for(client, name, "stopped")
     figures = client.predict([name, "bundled"], str(EXAMPLES / "color"), 2, api_name="/evaluate")[3]
     assert figures["pictures"] == 2
-    assert list(figures["metrics"]) == ["grey", name, "bundled"]
+    assert list(figures["metrics"]) == ["gray", name, "bundled"]
     assert (run.folder / "evaluations").is_dir(), "kept beside the run"
     held_out = client.predict([name], "held-out", 0, api_name="/evaluate")[3]
     assert held_out["pictures"] == 1

@@ -1,4 +1,4 @@
-"""What is done to training pictures: L made old, one thing recoloured."""
+"""What is done to training pictures: L made old, one thing recolored."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_degradation_does_each_of_its_faults() -> None:
     assert np.quantile(likeness, 0.1) > 0.7
 
 
-def test_recoloring_changes_one_region_to_one_colour() -> None:
+def test_recoloring_changes_one_region_to_one_color() -> None:
     done = 0
     for k in range(30):
         rgb = np.asarray(draw_photo(k, (128, 128)))
@@ -69,7 +69,7 @@ def test_recoloring_changes_one_region_to_one_colour() -> None:
     assert done > 15
 
 
-def test_nothing_is_recoloured_where_there_is_no_region() -> None:
+def test_nothing_is_recolored_where_there_is_no_region() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     assert recolor(noise, np.random.default_rng(0)) is None
 
@@ -109,6 +109,6 @@ def test_samples_bring_their_hints(photo_folder: Path) -> None:
     assert max(known) > 200
     assert with_hints[(1, 5)].hints.equal(with_hints[(1, 5)].hints)
     plain = [with_hints[(e, k)].rgb.equal(without[(e, k)].rgb) for e in range(3) for k in range(24)]
-    assert 0 < plain.count(False) < 25  # some have something recoloured
+    assert 0 < plain.count(False) < 25  # some have something recolored
     validation = CropDataset(source, pictures, 64, augment=False, hints=True)
     assert validation[(0, 0)].hints.shape == (0,)

@@ -42,7 +42,7 @@ def test_a_folder_keeps_its_names_and_skips_what_is_done(album: Path, tmp_path: 
     (album / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 broken")
     done = _colorizer(album, "-o", out)
     assert done.returncode == 1
-    assert "4 coloured" in done.stdout
+    assert "4 colored" in done.stdout
     assert "broken.jpg" in done.stderr
     assert "Traceback" not in done.stderr
     written = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
@@ -53,7 +53,7 @@ def test_a_folder_keeps_its_names_and_skips_what_is_done(album: Path, tmp_path: 
     (album / "broken.jpg").unlink()
     again = _colorizer(album, "-o", out)
     assert again.returncode == 0
-    assert "0 coloured" in again.stdout
+    assert "0 colored" in again.stdout
     assert "4 were there already" in again.stdout
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*.*")} == before
 
@@ -85,7 +85,7 @@ def test_the_same_name_from_two_places_gets_a_number(album: Path, tmp_path: Path
         plan([tmp_path / "empty"], tmp_path / "out")
 
 
-def test_an_output_folder_inside_the_input_is_not_coloured_again(album: Path) -> None:
+def test_an_output_folder_inside_the_input_is_not_colored_again(album: Path) -> None:
     first = plan([album], album / "out")
     (album / "out").mkdir()
     draw_photo(1).save(album / "out" / "a.jpg")
@@ -128,7 +128,7 @@ def test_hints_for_a_folder_go_by_name(album: Path, tmp_path: Path) -> None:
         ('{"b.png": 7}', "a list"),
         ('{"b.png": [[1, 2]]}', "A hint is"),
         ('{"b.png": [{"x": 1, "y": 2, "radius": 3}]}', "no 'color'"),
-        ('{"b.png": [{"x": 1, "y": 2, "radius": 3, "color": "nocolour"}]}', "can't be understood"),
+        ('{"b.png": [{"x": 1, "y": 2, "radius": 3, "color": "nocolor"}]}', "can't be understood"),
     ):
         file.write_text(text)
         with pytest.raises(UserError, match=words):

@@ -25,8 +25,8 @@ def test_the_quality_table(tmp_path: Path) -> None:
     done = _benchmark("quality.py", EXAMPLES / "color", "--json", tmp_path / "table.json")
     assert done.returncode == 0, done.stderr
     table = json.loads((tmp_path / "table.json").read_text())
-    assert table["grey"]["share"] < 1
-    assert table["true colours"]["frechet"] == pytest.approx(0, abs=1e-6)
+    assert table["gray"]["share"] < 1
+    assert table["true colors"]["frechet"] == pytest.approx(0, abs=1e-6)
     assert table["20 hints"]["mse_ab"] < table["5 hints"]["mse_ab"] < table["default"]["mse_ab"]
     assert table["cautious"]["colorfulness"] < table["default"]["colorfulness"] < table["vivid"]["colorfulness"]
     assert f"| {'20 hints'} |" in done.stdout

@@ -104,11 +104,11 @@ def _download(page: Page, folder: Path, button: str = "Download") -> Path:
 
 
 def _checked(before: Path | Array, after: Path, tolerance: float = ONE_STEP) -> Array:
-    """The coloured picture, HWC, of the size and L of the first."""
-    grey = before if isinstance(before, np.ndarray) else read_picture(before).rgb
+    """The colored picture, HWC, of the size and L of the first."""
+    gray = before if isinstance(before, np.ndarray) else read_picture(before).rgb
     painted = read_picture(after).rgb
-    assert painted.shape == grey.shape
-    assert np.abs(lightness(painted) - lightness(grey)).max() < tolerance
+    assert painted.shape == gray.shape
+    assert np.abs(lightness(painted) - lightness(gray)).max() < tolerance
     return painted
 
 
@@ -127,7 +127,7 @@ def _canvas_place(page: Page, size: tuple[int, int], x: float, y: float) -> tupl
     )
 
 
-def test_a_dropped_photo_is_coloured_at_once_and_downloaded(page: Page, tmp_path: Path) -> None:
+def test_a_dropped_photo_is_colored_at_once_and_downloaded(page: Page, tmp_path: Path) -> None:
     for photo in _photos():
         _drop(page, photo)
         with Image.open(photo) as image:
@@ -159,12 +159,12 @@ def test_an_example_a_paste_and_the_formats(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#slider")).to_have_count(0)
     page.evaluate(_GIVE, ["drop", ["dropped.png"]])
     expect(page.get_by_text("dropped.png: 90 × 60")).to_be_visible(timeout=WAIT)
-    expect(page.get_by_role("button", name="Colour them")).to_have_count(0)
+    expect(page.get_by_role("button", name="Color them")).to_have_count(0)
 
 
 def test_a_16_bit_scan_stays_16_bit(page: Page, tmp_path: Path) -> None:
-    grey = np.linspace(300, 65000, 160 * 120).astype(np.uint16).reshape(120, 160)
-    scan = Photo(np.repeat(grey[..., None], 3, 2))
+    gray = np.linspace(300, 65000, 160 * 120).astype(np.uint16).reshape(120, 160)
+    scan = Photo(np.repeat(gray[..., None], 3, 2))
     write_picture(scan, tmp_path / "scan.tif")
     _drop(page, tmp_path / "scan.tif")
     expect(page.get_by_text("16 bit")).to_be_visible(timeout=WAIT)
@@ -186,7 +186,7 @@ def _paint(page: Page, start: tuple[float, float], end: tuple[float, float]) -> 
     expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
 
 
-def test_strokes_colour_what_they_lie_on_and_do_not_show(page: Page, tmp_path: Path) -> None:
+def test_strokes_color_what_they_lie_on_and_do_not_show(page: Page, tmp_path: Path) -> None:
     photo = _photos()[0]
     with Image.open(photo) as image:
         size = image.size
@@ -240,18 +240,18 @@ def _set(slider: Locator, value: int) -> None:
 def test_adjusting_acts_at_once_and_on_the_download(page: Page, tmp_path: Path) -> None:
     photo = _photos()[-1]
     _drop(page, photo)
-    colourful = [colorfulness(_checked(photo, _download(page, tmp_path)))]
-    for label, value in (("Vividness %", 300), ("Saturation %", 180), ("Colour strength %", 0)):
+    colorful = [colorfulness(_checked(photo, _download(page, tmp_path)))]
+    for label, value in (("Vividness %", 300), ("Saturation %", 180), ("Color strength %", 0)):
         before = _image_of(page)
         _set(page.get_by_label(f"number input for {label}").locator("visible=true"), value)
         expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
-        colourful.append(colorfulness(_checked(photo, _download(page, tmp_path))))
-    usual, vivid, saturated, none = colourful
+        colorful.append(colorfulness(_checked(photo, _download(page, tmp_path))))
+    usual, vivid, saturated, none = colorful
     assert usual < vivid < saturated
     assert none < 0.5
 
 
-def test_another_colouring_is_taken_by_a_click(page: Page, tmp_path: Path) -> None:
+def test_another_coloring_is_taken_by_a_click(page: Page, tmp_path: Path) -> None:
     photo = EXAMPLES / "black-and-white" / "coffee.jpg"
     _drop(page, photo)
     plain = _checked(photo, _download(page, tmp_path))
@@ -277,9 +277,9 @@ def test_an_album(page: Page, tmp_path: Path) -> None:
         [tmp_path / "broken & bent.jpg", tmp_path / "old.zip", *photos[1:]]
     )
     page.locator("label", has_text="PNG").locator("visible=true").click()
-    page.get_by_role("button", name="Colour them").click()
-    expect(page.get_by_text(f"{len(photos)} coloured in")).to_be_visible(timeout=WAIT)
-    expect(page.get_by_text("broken & bent.jpg was not coloured")).to_be_visible()
+    page.get_by_role("button", name="Color them").click()
+    expect(page.get_by_text(f"{len(photos)} colored in")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("broken & bent.jpg was not colored")).to_be_visible()
     expect(page.locator("#batch img")).to_have_count(len(photos))
     result = _download(page, tmp_path, "Download all (zip)")
     with zipfile.ZipFile(result) as archive:
@@ -290,12 +290,12 @@ def test_an_album(page: Page, tmp_path: Path) -> None:
         _checked(photo, tmp_path / "out" / f"{photo.stem}.png")
 
 
-def test_an_album_is_cancelled(page: Page, tmp_path: Path) -> None:
+def test_an_album_is_canceled(page: Page, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for k in range(60):
             archive.write(EXAMPLES / "black-and-white" / "astronaut.jpg", f"{k:02d}.jpg")
     page.locator("#many input[type=file]").set_input_files(tmp_path / "many.zip")
-    page.get_by_role("button", name="Colour them").click()
+    page.get_by_role("button", name="Color them").click()
     expect(page.get_by_text(re.compile(r"\d+ of 60, about .* left"))).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text(re.compile(r"Stopped after \d+ of 60"))).to_be_visible(timeout=WAIT)
@@ -371,7 +371,7 @@ def test_training_stopped_resumed_used_and_measured(page: Page, photo_folder: Pa
     assert colorfulness(own) > 1
     page.reload()
     _drop(page, photo)
-    assert not np.array_equal(own, _checked(photo, _download(page, tmp_path))), "another network, other colours"
+    assert not np.array_equal(own, _checked(photo, _download(page, tmp_path))), "another network, other colors"
     page.get_by_role("tab", name="Train").click()
     page.get_by_role("button", name="Measure it").click()
     expect(page.get_by_role("tab", name="Evaluate")).to_have_attribute("aria-selected", "true", timeout=WAIT)
@@ -439,7 +439,7 @@ def test_two_checkpoints_compared(page: Page, browser: Browser, tmp_path: Path) 
     expect(page.get_by_text("over 5 pictures")).to_be_visible(timeout=WAIT)
 
 
-def test_an_evaluation_is_cancelled_and_goes_on(page: Page, tmp_path: Path) -> None:
+def test_an_evaluation_is_canceled_and_goes_on(page: Page, tmp_path: Path) -> None:
     for k in range(60):
         draw_photo(k, (300, 200)).save(tmp_path / f"{k:02d}.png")
     page.get_by_role("tab", name="Evaluate").click()

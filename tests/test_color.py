@@ -1,4 +1,4 @@
-"""Colour science: known values and mathematics."""
+"""Color science: known values and mathematics."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def test_other_dtypes_are_refused() -> None:
         color.rgb_to_lab(np.zeros((2, 2, 3), np.int32))
 
 
-def test_normalised_ranges() -> None:
+def test_normalized_ranges() -> None:
     lab = color.rgb_to_lab_tensor(torch.from_numpy(GRID).permute(2, 0, 1))
-    assert color.normalise_l(lab[:1]).abs().max() <= 1 + 1e-5
-    ab = color.normalise_ab(lab[1:])
+    assert color.normalize_l(lab[:1]).abs().max() <= 1 + 1e-5
+    ab = color.normalize_ab(lab[1:])
     assert ab.abs().max() <= 1
-    assert torch.allclose(color.denormalise_ab(ab), lab[1:])
+    assert torch.allclose(color.denormalize_ab(ab), lab[1:])
 
 
 def test_the_313_published_bins() -> None:
@@ -79,7 +79,7 @@ def test_soft_encoding_is_a_gaussian_over_the_five_nearest() -> None:
     assert torch.allclose(weights[1, :, 2, 3], expected / expected.sum(), atol=1e-5)
 
 
-def test_soft_encoding_survives_colours_far_outside() -> None:
+def test_soft_encoding_survives_colors_far_outside() -> None:
     _, weights = color.soft_encode(torch.full((1, 2, 1, 1), 400.0))
     assert torch.isfinite(weights).all()
     assert weights.sum() == pytest.approx(1)
@@ -127,7 +127,7 @@ def test_rebalancing_after_training() -> None:
     assert color.rebalance_logits(logits, prior, 2.0).argmax() != 5
 
 
-def test_gamut_fit_keeps_l_and_hue_of_colours_far_outside() -> None:
+def test_gamut_fit_keeps_l_and_hue_of_colors_far_outside() -> None:
     generator = torch.Generator().manual_seed(3)
     lab = torch.rand(3, 60, 60, generator=generator) * torch.tensor([100.0, 500, 500]).view(3, 1, 1)
     lab[1:] -= 250

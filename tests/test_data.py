@@ -93,21 +93,21 @@ def test_what_is_not_there_is_a_sentence(tmp_path: Path) -> None:
         open_source(tmp_path / "a.zip")
 
 
-def test_grey_broken_tiny_and_doubled_pictures_are_counted(photo_folder: Path, tmp_path: Path) -> None:
+def test_gray_broken_tiny_and_doubled_pictures_are_counted(photo_folder: Path, tmp_path: Path) -> None:
     good = photo_folder / "class0" / "photo00.png"
     shutil.copy(good, tmp_path / "a.png")
     shutil.copy(good, tmp_path / "b.png")
     (tmp_path / "broken.jpg").write_bytes(good.read_bytes()[:300])
     (tmp_path / "empty.jpg").touch()
-    draw_photo(1).convert("L").save(tmp_path / "grey.png")
+    draw_photo(1).convert("L").save(tmp_path / "gray.png")
     draw_photo(2, (20, 40)).save(tmp_path / "tiny.png")
     scan = scan_pictures(open_source(tmp_path))
     assert [p.name for p in scan.pictures] == ["a.png"]
     assert scan.left_out == {
-        "doubled": ["b.png"], "broken": ["broken.jpg", "empty.jpg"], "grey": ["grey.png"], "tiny": ["tiny.png"]
+        "doubled": ["b.png"], "broken": ["broken.jpg", "empty.jpg"], "gray": ["gray.png"], "tiny": ["tiny.png"]
     }  # fmt: skip
-    assert scan.summary() == "1 pictures (1 doubled, 2 broken, 1 grey, 1 tiny left out)"
-    assert [p.name for p in scan_pictures(open_source(tmp_path), keep_grey=True).pictures] == ["a.png", "grey.png"]
+    assert scan.summary() == "1 pictures (1 doubled, 2 broken, 1 gray, 1 tiny left out)"
+    assert [p.name for p in scan_pictures(open_source(tmp_path), keep_gray=True).pictures] == ["a.png", "gray.png"]
 
 
 def test_a_changed_picture_is_looked_at_again(tmp_path: Path) -> None:
@@ -175,7 +175,7 @@ def test_batch_order_covers_resumes_and_divides() -> None:
     assert [len(b) for b in BatchOrder(5, 8, 0, 0)] == [5]
 
 
-def test_the_prior_is_a_distribution_around_the_colours(photo_folder: Path) -> None:
+def test_the_prior_is_a_distribution_around_the_colors(photo_folder: Path) -> None:
     source = open_source(photo_folder)
     data = CropDataset(source, scan_pictures(source).pictures, 32)
     prior = ab_prior(data)

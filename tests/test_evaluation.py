@@ -22,7 +22,7 @@ from colorizer.checkpoints import Checkpoint
 from colorizer.color import lab_to_rgb, rgb_to_lab
 from colorizer.config import TrainingConfig
 from colorizer.evaluation import (
-    GREY,
+    GRAY,
     Evaluation,
     PictureResult,
     Store,
@@ -37,7 +37,7 @@ from colorizer.metrics import (
     MEASURED,
     auc,
     colorfulness,
-    grey_picture,
+    gray_picture,
     interval,
     measure,
     mse,
@@ -119,10 +119,10 @@ def test_colorfulness_known_values() -> None:
     assert colorfulness(half) == pytest.approx(np.hypot(50, 25) + 0.3 * np.hypot(50, 25))
 
 
-def test_grey_keeps_l_and_loses_colour(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    grey = grey_picture(pair[1])
-    assert np.abs(rgb_to_lab(grey)[..., 0] - rgb_to_lab(pair[1])[..., 0]).max() < 0.5
-    assert colorfulness(grey) < 0.5
+def test_gray_keeps_l_and_loses_color(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    gray = gray_picture(pair[1])
+    assert np.abs(rgb_to_lab(gray)[..., 0] - rgb_to_lab(pair[1])[..., 0]).max() < 0.5
+    assert colorfulness(gray) < 0.5
 
 
 def test_one_wrong_picture_among_many(pair: tuple[np.ndarray, np.ndarray]) -> None:
@@ -136,7 +136,7 @@ def test_one_wrong_picture_among_many(pair: tuple[np.ndarray, np.ndarray]) -> No
     assert found["mean"] == pytest.approx(mse(*pair) / 10)
     assert found["low"] == 0, "in 35% of the resamples it is not drawn"
     assert mse(*pair) / 10 < found["high"] < mse(*pair) / 2
-    assert summary["metrics"][GREY]["mse_rgb"]["mean"] == pytest.approx(mse(grey_picture(pair[1]), pair[1]))
+    assert summary["metrics"][GRAY]["mse_rgb"]["mean"] == pytest.approx(mse(gray_picture(pair[1]), pair[1]))
     with pytest.raises(UserError):
         Evaluation().compute()
 
@@ -166,13 +166,13 @@ def test_two_networks_on_the_same_pictures(networks: dict[str, Colorizer]) -> No
     test_set = TestSet.open(str(EXAMPLES / "color"))
     evaluation = Evaluation(list(networks))
     for at in evaluate(networks, test_set, evaluation):
-        assert list(at.result.metrics) == [GREY, "bundled", "blank"]
+        assert list(at.result.metrics) == [GRAY, "bundled", "blank"]
     summary = evaluation.compute()
     found = summary["metrics"]
     assert found["bundled"]["mse_ab"]["mean"] < found["blank"]["mse_ab"]["mean"]
     for f in (f for column in found.values() for f in column.values()):
         assert f["low"] <= f["mean"] <= f["high"]
-    assert "top1" not in found[GREY], "no names of classes here"
+    assert "top1" not in found[GRAY], "no names of classes here"
     assert sum(summary["histograms"]["error bundled"]) == pytest.approx(5000, abs=30)
     worst = report.ordered(evaluation.results, "mse_rgb", "bundled", True, 3)
     errors = [r.metrics["bundled"]["mse_rgb"] for r in evaluation.results]
@@ -266,7 +266,7 @@ def test_top_1_where_the_name_tells_the_class(tmp_path: Path, networks: dict[str
     for _ in evaluate(networks, TestSet.open(str(tmp_path)), evaluation):
         pass
     summary = evaluation.compute()
-    assert summary["labelled"] == 1
+    assert summary["labeled"] == 1
     assert summary["metrics"]["bundled"]["top1"]["mean"] in (0, 100)
     assert "top1" not in evaluation.results[1].metrics["bundled"]
 
@@ -310,8 +310,8 @@ def test_lpips_and_fid_where_their_weights_are(published: Path, networks: dict[s
     assert judges.inception is not None
     painted, truth = [], []
     for name in test_set.names:
-        right, _, coloured = colored(networks, test_set, name)
-        painted.append(judges.inception(coloured[0]))
+        right, _, colored = colored(networks, test_set, name)
+        painted.append(judges.inception(colored[0]))
         truth.append(judges.inception(right))
     expected = frechet_distance(np.stack(painted), np.stack(truth))
     assert summary["fid"]["bundled"] == pytest.approx(expected, rel=1e-3, abs=1e-6)
@@ -348,7 +348,7 @@ def test_the_frechet_distance_is_pytorch_fids() -> None:
     assert frechet_distance(x, y) == pytest.approx(fid_score.calculate_frechet_distance(*moments), rel=1e-6)
 
 
-def test_held_out_pictures_are_those_not_learnt_from(photo_folder: Path, tmp_path: Path) -> None:
+def test_held_out_pictures_are_those_not_learned_from(photo_folder: Path, tmp_path: Path) -> None:
     config = TrainingConfig(
         str(photo_folder),
         str(tmp_path / "run"),
@@ -361,9 +361,9 @@ def test_held_out_pictures_are_those_not_learnt_from(photo_folder: Path, tmp_pat
     )
     assert train(config, log=lambda line: None)
     held_out = TestSet.open("held-out", run=tmp_path / "run")
-    learnt_from = {p.name for p in survey(config).train}
-    assert len(held_out.names) == 24 - len(learnt_from)
-    assert not learnt_from & set(held_out.names)
+    learned_from = {p.name for p in survey(config).train}
+    assert len(held_out.names) == 24 - len(learned_from)
+    assert not learned_from & set(held_out.names)
     with pytest.raises(UserError, match="those of a run"):
         TestSet.open("held-out")
 
@@ -378,8 +378,8 @@ def test_the_command_line_measures_and_writes(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     figures = json.loads(outputs["json"].read_text())
     lines = done.stdout.splitlines()
-    assert lines[0].split() == ["2", "pictures", "grey", "bundled"]
-    for column in ("grey", "bundled"):
+    assert lines[0].split() == ["2", "pictures", "gray", "bundled"]
+    for column in ("gray", "bundled"):
         found = figures["metrics"][column]["mse_ab"]
         assert f"{found['mean']:.2f} [{found['low']:.2f}, {found['high']:.2f}]" in lines[1]
     assert len(figures["per_picture"]) == 2

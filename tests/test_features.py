@@ -95,7 +95,7 @@ def test_inception_from_a_file(inception_file: Path) -> None:
         lightness = torch.rand(1, 1, 320, 240) * 100
         embedding = extractor(lightness)
         assert embedding.shape == (1, 1000)
-        # The same by hand: grey stacked to three channels in [-1, 1], through timm's model in eval mode.
+        # The same by hand: gray stacked to three channels in [-1, 1], through timm's model in eval mode.
         model = timm.create_model("inception_resnet_v2", checkpoint_path=str(inception_file)).eval()
         small = torch.nn.functional.interpolate(lightness, (299, 299), mode="bilinear", antialias=True)
         assert torch.allclose(embedding, model((small / 50 - 1).expand(-1, 3, -1, -1)), atol=1e-4)
@@ -147,7 +147,7 @@ def test_the_registry() -> None:
     }  # fmt: skip
 
 
-def test_pretrained_weights_recognise_grey_pictures() -> None:
+def test_pretrained_weights_recognize_gray_pictures() -> None:
     extractor = load_extractor("tf_efficientnet_lite0")
     top = {
         name: int(extractor(picture_lightness((EXAMPLES / "color" / f"{name}.jpg").read_bytes(), 224)[None]).argmax())
@@ -158,14 +158,14 @@ def test_pretrained_weights_recognise_grey_pictures() -> None:
 
 
 @needs_shared
-def test_top_1_on_grey_photographs() -> None:
-    """60% of the grey test photographs, their middle cut out as usual for classifiers; chance is 0.1%."""
+def test_top_1_on_gray_photographs() -> None:
+    """60% of the gray test photographs, their middle cut out as usual for classifiers; chance is 0.1%."""
     folder = SHARED / "photos/test/imagenet-sample"
     index = {wnid: k for k, wnid in enumerate(ImageNetInfo().label_names())}
     extractor = load_extractor("tf_efficientnet_lite0")
     hits = []
     for path in find_pictures(folder):
-        grey = torch.from_numpy(lightness(crop(read_picture(path).rgb, 224, None)))
-        hits.append(int(extractor(grey[None, None]).argmax()) == index[path.name.split("_")[0]])
+        gray = torch.from_numpy(lightness(crop(read_picture(path).rgb, 224, None)))
+        hits.append(int(extractor(gray[None, None]).argmax()) == index[path.name.split("_")[0]])
     assert len(hits) == 181
     assert np.mean(hits) > 0.55

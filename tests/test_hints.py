@@ -1,4 +1,4 @@
-"""Hints: drawn in training, and given by a user; and the other colourings that they lead to."""
+"""Hints: drawn in training, and given by a user; and the other colorings that they lead to."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_patches_follow_the_published_law() -> None:
     assert middle.mean() == pytest.approx(0.5, abs=0.02)
 
 
-def test_a_patch_shows_its_mean_colour_and_nothing_else() -> None:
+def test_a_patch_shows_its_mean_color_and_nothing_else() -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (16, 12, 3), np.uint8)
     ab = rgb_to_lab(rgb)[..., 1:]
     planes = hint_planes(rgb, [(4, 6, 3)])
@@ -68,24 +68,24 @@ def test_a_later_hint_lies_over_an_earlier_one() -> None:
 
 
 def test_wrong_hints_are_one_sentence(colorizer: Colorizer) -> None:
-    grey = np.full((40, 60), 100, np.uint8)
+    gray = np.full((40, 60), 100, np.uint8)
     for bad in ((1, 2, 3), (1, 2, 3, "#12"), (1, 2, -3, "#123456"), (float("nan"), 2, 3, "red"), ("a", 2, 3, "red"), 7):
         with pytest.raises(UserError, match="hint"):
-            colorizer(grey, hints=[bad])
+            colorizer(gray, hints=[bad])
     with pytest.raises(UserError, match="not on the photo, which is 60 x 40 pixels"):
-        colorizer(grey, hints=[(61, 5, 3, "red")])
-    assert colorizer(grey, hints=[(59, 39, 3, "red")]).shape == (40, 60, 3)
+        colorizer(gray, hints=[(61, 5, 3, "red")])
+    assert colorizer(gray, hints=[(59, 39, 3, "red")]).shape == (40, 60, 3)
 
 
-def test_no_hints_colour_as_if_there_were_none(colorizer: Colorizer) -> None:
+def test_no_hints_color_as_if_there_were_none(colorizer: Colorizer) -> None:
     assert np.array_equal(np.asarray(colorizer(COFFEE)), np.asarray(colorizer(COFFEE, hints=[])))
 
 
 def test_a_hint_pulls_its_object_and_stops_at_its_edge(colorizer: Colorizer) -> None:
     """Blue given at one point of a space suit: the far side of the suit follows, wall, flag and shuttle don't."""
-    grey = np.asarray(Image.open(EXAMPLES / "black-and-white" / "astronaut.jpg").convert("L"))
-    before = rgb_to_lab(colorizer(grey))[..., 1:]
-    after = rgb_to_lab(colorizer(grey, hints=[(282, 384, 8, "#2040a0")]))[..., 1:]
+    gray = np.asarray(Image.open(EXAMPLES / "black-and-white" / "astronaut.jpg").convert("L"))
+    before = rgb_to_lab(colorizer(gray))[..., 1:]
+    after = rgb_to_lab(colorizer(gray, hints=[(282, 384, 8, "#2040a0")]))[..., 1:]
     change = np.linalg.norm(after - before, axis=-1)
     assert after[380:389, 278:287, 1].mean() < -15  # blue at the hint
     far_side = change[340:440, 90:170].mean()
@@ -95,9 +95,9 @@ def test_a_hint_pulls_its_object_and_stops_at_its_edge(colorizer: Colorizer) -> 
 
 
 def test_hints_keep_l(colorizer: Colorizer) -> None:
-    grey = np.asarray(Image.open(COFFEE).convert("L"))
-    painted = colorizer(grey, hints=[(100, 100, 20, "#00ff00"), (200, 150, 20, "#ff00ff")])
-    assert np.abs(lightness(painted) - lightness(np.repeat(grey[..., None], 3, 2))).max() < 0.5
+    gray = np.asarray(Image.open(COFFEE).convert("L"))
+    painted = colorizer(gray, hints=[(100, 100, 20, "#00ff00"), (200, 150, 20, "#ff00ff")])
+    assert np.abs(lightness(painted) - lightness(np.repeat(gray[..., None], 3, 2))).max() < 0.5
 
 
 def test_alternatives_differ_and_keep_l(colorizer: Colorizer) -> None:
@@ -112,22 +112,22 @@ def test_alternatives_differ_and_keep_l(colorizer: Colorizer) -> None:
 
 
 def test_an_alternative_comes_with_the_hints_that_lead_to_it(colorizer: Colorizer) -> None:
-    grey = np.asarray(Image.open(COFFEE).convert("RGB"))
+    gray = np.asarray(Image.open(COFFEE).convert("RGB"))
     mine = (50, 60, 12, "#803010")
-    found = colorizer.alternative_photos(Photo(grey), 2, hints=[mine])
+    found = colorizer.alternative_photos(Photo(gray), 2, hints=[mine])
     for photo, hints in found:
         assert (hints[0].x, hints[0].y, hints[0].radius) == pytest.approx(mine[:3])
-        again = colorizer(grey, hints=hints)
+        again = colorizer(gray, hints=hints)
         assert np.abs(again.astype(int) - photo.rgb).mean() < 0.5
 
 
 def test_a_regression_knows_no_alternatives() -> None:
     config = NetworkConfig("skip_fusion", "regression")
     plain = Colorizer(Checkpoint(build_network(config).eval(), config, torch.full((313,), 1 / 313), 128), device="cpu")
-    grey = np.full((64, 64), 100, np.uint8)
+    gray = np.full((64, 64), 100, np.uint8)
     with pytest.raises(UserError, match="classification"):
-        plain.alternatives(grey)
+        plain.alternatives(gray)
     fusion = NetworkConfig("fusion", "classification")
     paper = Checkpoint(build_network(fusion).eval(), fusion, torch.full((313,), 1 / 313), 224)
     with pytest.raises(UserError, match="takes no hints"):
-        Colorizer(paper, device="cpu")(grey, hints=[(1, 1, 1, "red")])
+        Colorizer(paper, device="cpu")(gray, hints=[(1, 1, 1, "red")])

@@ -143,14 +143,14 @@ def _elsewhere(
 @pytest.mark.slow
 def test_pushed_and_loaded_again(hub: str, tmp_path: Path) -> None:
     bundled = find_checkpoint(None)
-    pushed = _elsewhere(hub, tmp_path / "up", "colorizer.export", bundled, "--push", "me/my-colours")
+    pushed = _elsewhere(hub, tmp_path / "up", "colorizer.export", bundled, "--push", "me/my-colors")
     assert pushed.returncode == 0, pushed.stderr
-    assert "me/my-colours" in pushed.stdout
+    assert "me/my-colors" in pushed.stdout
     photo, out = EXAMPLES / "black-and-white" / "coffee.jpg", tmp_path / "out"
     arguments = ("colorizer", photo, "-o", out, "--device", "cpu", "--format", "png")
-    loaded = _elsewhere(hub, tmp_path / "down", *arguments, "--checkpoint", "me/my-colours", token=None)
+    loaded = _elsewhere(hub, tmp_path / "down", *arguments, "--checkpoint", "me/my-colors", token=None)
     assert loaded.returncode == 0, loaded.stderr
-    again = _elsewhere("http://127.0.0.1:9", tmp_path / "down", *arguments, "--checkpoint", "me/my-colours")
+    again = _elsewhere("http://127.0.0.1:9", tmp_path / "down", *arguments, "--checkpoint", "me/my-colors")
     assert again.returncode == 0, "from the cache, without a connection: " + again.stderr
     plain = _elsewhere(hub, tmp_path / "down", *arguments[:-2], "--format", "png", "--overwrite", "-o", tmp_path / "b")
     assert plain.returncode == 0, plain.stderr
@@ -179,7 +179,7 @@ def test_what_can_go_wrong_is_one_sentence(hub: str, tmp_path: Path) -> None:
 def test_a_path_is_not_taken_for_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").mkdir()
-    assert is_repository("me/my-colours")
+    assert is_repository("me/my-colors")
     for path in ("runs/mine", "mine", "a/b.safetensors", "/a/b", "a/b/c", "../b"):
         assert not is_repository(path), path
     with pytest.raises(UserError, match=r"There is no checkpoint runs/mine\. Give"):
@@ -187,8 +187,8 @@ def test_a_path_is_not_taken_for_a_repository(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_model_card_says_what_is_known() -> None:
-    card = model_card(load_checkpoint(), "me/my-colours")
+    card = model_card(load_checkpoint(), "me/my-colors")
     assert card.startswith("---\npipeline_tag: image-to-image\n")
-    assert 'Colorizer.from_pretrained("me/my-colours")' in card
+    assert 'Colorizer.from_pretrained("me/my-colors")' in card
     assert "| network | skip_fusion |" in card
     assert "| training crops | 128 pixels |" in card

@@ -1,4 +1,4 @@
-"""Colouring: a picture in, a picture out."""
+"""Coloring: a picture in, a picture out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from colorizer.checkpoints import BUNDLED, load_checkpoint, save_checkpoint
 from colorizer.color import ciede2000, fit_gamut, lab_to_rgb, lightness, rgb_to_lab
 from colorizer.data import resize
 from colorizer.fullsize import guided_coefficients, resize_linear
-from colorizer.metrics import colorfulness, grey_picture, mse
+from colorizer.metrics import colorfulness, gray_picture, mse
 from colorizer.pictures import read_picture
 from colorizer.prepared import working_shape
 
@@ -32,23 +32,23 @@ def test_the_bundled_checkpoint_is_small_and_self_contained() -> None:
     assert checkpoint.prior.sum() == pytest.approx(1, abs=1e-4)
 
 
-def test_it_colours_the_examples_closer_to_the_truth_than_grey(colorizer: Colorizer) -> None:
-    errors, greys = [], []
+def test_it_colors_the_examples_closer_to_the_truth_than_gray(colorizer: Colorizer) -> None:
+    errors, grays = [], []
     for path in (EXAMPLES / "color").glob("*.jpg"):
         true = read_picture(path).rgb
         painted = colorizer(true)
         errors.append(mse(painted, true))
-        greys.append(mse(grey_picture(true), true))
+        grays.append(mse(gray_picture(true), true))
         assert colorfulness(painted) > 8
-    assert np.mean(errors) < np.mean(greys)
+    assert np.mean(errors) < np.mean(grays)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
 @pytest.mark.parametrize("channels", [None, 1, 3, 4])
 def test_same_kind_same_size(colorizer: Colorizer, dtype: type, channels: int | None) -> None:
-    grey = np.asarray(draw_photo(1, (70, 50)).convert("L"))
+    gray = np.asarray(draw_photo(1, (70, 50)).convert("L"))
     scale = {np.uint8: 1, np.uint16: 257}.get(dtype, 1 / 255)
-    picture = (grey * np.array(scale)).astype(dtype)
+    picture = (gray * np.array(scale)).astype(dtype)
     if channels:
         picture = np.repeat(picture[..., None], channels, axis=2)
     painted = colorizer(picture)
@@ -61,14 +61,14 @@ def test_same_kind_same_size(colorizer: Colorizer, dtype: type, channels: int | 
 
 
 def test_paths_and_pil_images(colorizer: Colorizer, tmp_path: Path) -> None:
-    grey = draw_photo(2, (90, 60)).convert("L")
-    grey.save(tmp_path / "a.png")
-    from_path, from_image = colorizer(tmp_path / "a.png"), colorizer(grey)
+    gray = draw_photo(2, (90, 60)).convert("L")
+    gray.save(tmp_path / "a.png")
+    from_path, from_image = colorizer(tmp_path / "a.png"), colorizer(gray)
     assert isinstance(from_path, Image.Image)
     assert from_path.size == (90, 60)
     assert from_path.mode == "RGB"
     assert np.array_equal(np.asarray(from_path), np.asarray(from_image))
-    assert colorizer(grey.convert("LA")).mode == "RGBA"
+    assert colorizer(gray.convert("LA")).mode == "RGBA"
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 700), (900, 2), (33, 31)])
@@ -77,19 +77,19 @@ def test_odd_sizes(colorizer: Colorizer, size: tuple[int, int]) -> None:
 
 
 def test_l_is_kept_at_full_size(colorizer: Colorizer) -> None:
-    grey = np.asarray(
+    gray = np.asarray(
         Image.open(EXAMPLES / "black-and-white" / "chelsea.jpg").resize((1353, 900), Image.Resampling.LANCZOS)
     )
-    painted = colorizer(grey)
+    painted = colorizer(gray)
     assert painted.shape == (900, 1353, 3)
-    assert np.abs(lightness(painted) - lightness(np.repeat(grey[..., None], 3, 2))).max() < 0.5
+    assert np.abs(lightness(painted) - lightness(np.repeat(gray[..., None], 3, 2))).max() < 0.5
 
 
 def test_a_tint_is_taken_out_before_l_is_read(colorizer: Colorizer) -> None:
-    """Sepia, a cyanotype, yellowed paper: the colours come out as of the neutral scan."""
-    grey = np.asarray(Image.open(EXAMPLES / "black-and-white" / "grace_hopper.jpg").convert("RGB").resize((256, 300)))
-    neutral = rgb_to_lab(colorizer(grey))
-    light = lightness(grey)
+    """Sepia, a cyanotype, yellowed paper: the colors come out as of the neutral scan."""
+    gray = np.asarray(Image.open(EXAMPLES / "black-and-white" / "grace_hopper.jpg").convert("RGB").resize((256, 300)))
+    neutral = rgb_to_lab(colorizer(gray))
+    light = lightness(gray)
     for a, b in ((6, 22), (-6, -25), (0, 12)):
         strength = np.sin(np.pi * np.clip(light, 5, 95) / 100)
         lab = torch.from_numpy(np.stack([light, a * strength, b * strength]).astype(np.float32))
@@ -98,7 +98,7 @@ def test_a_tint_is_taken_out_before_l_is_read(colorizer: Colorizer) -> None:
         assert ciede2000(rgb_to_lab(colorizer(tinted)), neutral).mean() < 1
 
 
-def test_the_same_colours_at_every_size(colorizer: Colorizer) -> None:
+def test_the_same_colors_at_every_size(colorizer: Colorizer) -> None:
     picture = Image.open(EXAMPLES / "black-and-white" / "coffee.jpg").convert("L")
     labs = []
     for short in (256, 512, 1024):
@@ -121,13 +121,13 @@ def test_the_working_size_changes_detail_but_not_hue(colorizer: Colorizer) -> No
 
 
 def test_strips_join_without_a_seam(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    grey = np.asarray(draw_photo(4, (640, 480)).convert("L"))
-    whole = colorizer(grey)
+    gray = np.asarray(draw_photo(4, (640, 480)).convert("L"))
+    whole = colorizer(gray)
     monkeypatch.setattr("colorizer.fullsize._STRIP_PIXELS", 640 * 7)
-    assert np.abs(colorizer(grey).astype(int) - whole).max() <= 1
+    assert np.abs(colorizer(gray).astype(int) - whole).max() <= 1
 
 
-def test_settings_change_the_colours(colorizer: Colorizer) -> None:
+def test_settings_change_the_colors(colorizer: Colorizer) -> None:
     path = EXAMPLES / "black-and-white" / "coffee.jpg"
     vivid = [colorfulness(np.asarray(colorizer(path, Settings(vividness=v)))) for v in (0, 2, 4)]
     assert all(a < b for a, b in itertools.pairwise(vivid))
@@ -148,7 +148,7 @@ def test_working_shape_is_in_steps_of_32() -> None:
     assert working_shape(1, 5000, 224) == (224, 1344)
 
 
-def test_guided_filter_moves_colour_edges_to_edges_of_l() -> None:
+def test_guided_filter_moves_color_edges_to_edges_of_l() -> None:
     guide = np.zeros((64, 64), np.float32)
     guide[:, 40:] = 80
     ab = np.zeros((64, 64, 2), np.float32)
@@ -158,7 +158,7 @@ def test_guided_filter_moves_colour_edges_to_edges_of_l() -> None:
     out = k[..., :2] * guide[..., None] + k[..., 2:]
     step_before, step_after = (abs(x[32, 40, 0] - x[32, 39, 0]) for x in (ab, out))
     assert step_after > 4 * step_before
-    assert out[32, 36:40, 0].sum() < 0.75 * ab[32, 36:40, 0].sum()  # less colour spilt over the edge
+    assert out[32, 36:40, 0].sum() < 0.75 * ab[32, 36:40, 0].sum()  # less color spilt over the edge
     flat = guided_coefficients(np.full((32, 32), 50, np.float32), np.full((32, 32, 2), 7, np.float32), 4, 1e-3)
     assert np.allclose(flat[..., :2] * 50 + flat[..., 2:], 7, atol=1e-4)
 
@@ -174,9 +174,9 @@ def test_checkpoint_round_trip_in_half_precision(colorizer: Colorizer, tmp_path:
     save_checkpoint(load_checkpoint(), tmp_path / "full.safetensors")
     sizes = [(tmp_path / f"{n}.safetensors").stat().st_size for n in ("half", "full")]
     assert sizes[0] < 0.55 * sizes[1]
-    grey = EXAMPLES / "black-and-white" / "chelsea.jpg"
+    gray = EXAMPLES / "black-and-white" / "chelsea.jpg"
     pictures = [
-        np.asarray(Colorizer.from_pretrained(tmp_path / f"{n}.safetensors", device="cpu")(grey))
+        np.asarray(Colorizer.from_pretrained(tmp_path / f"{n}.safetensors", device="cpu")(gray))
         for n in ("half", "full")
     ]
     assert np.abs(pictures[0].astype(int) - pictures[1]).mean() < 0.5

@@ -51,11 +51,11 @@ def test_any_size_divisible_by_8(size: tuple[int, int], kind: str) -> None:
     x, embedding = torch.rand(2, 1, h, w) * 2 - 1, torch.randn(2, 1000)
     with torch.no_grad():
         logits = build_network(NetworkConfig(kind, "classification")).eval()(x, embedding)
-        colours = build_network(NetworkConfig(kind, "regression")).eval()(x, embedding)
+        colors = build_network(NetworkConfig(kind, "regression")).eval()(x, embedding)
     assert logits.shape == (2, 313, h // 4, w // 4)
     full = (h, w) if kind == "fusion" else (h // 4, w // 4)
-    assert colours.shape == (2, 2, *full)
-    assert colours.abs().max() <= 1
+    assert colors.shape == (2, 2, *full)
+    assert colors.abs().max() <= 1
 
 
 def test_other_sizes_and_missing_embeddings_are_refused() -> None:

@@ -29,8 +29,8 @@ def _saved(image: Image.Image, format: str, **options: object) -> bytes:
 
 
 def _deep(channels: int, suffix: str) -> bytes:
-    grey = np.linspace(900, 64000, 60 * 40).reshape(40, 60).astype(np.uint16)
-    done, data = cv2.imencode(suffix, grey if channels == 1 else np.dstack([grey] * channels))
+    gray = np.linspace(900, 64000, 60 * 40).reshape(40, 60).astype(np.uint16)
+    done, data = cv2.imencode(suffix, gray if channels == 1 else np.dstack([gray] * channels))
     assert done
     return data.tobytes()
 
@@ -74,11 +74,11 @@ FINE: dict[str, tuple[Callable[[], bytes], tuple[int, int]]] = {
     **{f"orientation-{k}.jpg": (lambda k=k: _with_orientation(k), (60, 40) if k < 5 else (40, 60))
        for k in range(1, 9)},
     "cmyk.jpg": (_in_mode("CMYK", "JPEG"), (60, 40)),
-    "grey.jpg": (_in_mode("L", "JPEG"), (60, 40)),
+    "gray.jpg": (_in_mode("L", "JPEG"), (60, 40)),
     "palette.gif": (_in_mode("P", "GIF"), (60, 40)),
-    "deep-grey.png": (lambda: _deep(1, ".png"), (60, 40)),
-    "deep-grey.tif": (lambda: _deep(1, ".tiff"), (60, 40)),
-    "deep-colour.png": (lambda: _deep(3, ".png"), (60, 40)),
+    "deep-gray.png": (lambda: _deep(1, ".png"), (60, 40)),
+    "deep-gray.tif": (lambda: _deep(1, ".tiff"), (60, 40)),
+    "deep-color.png": (lambda: _deep(3, ".png"), (60, 40)),
     "deep-alpha.tif": (lambda: _deep(4, ".tiff"), (60, 40)),
     "profile.png": (lambda: _with_profile("sRGB"), (60, 40)),
     "broken-profile.png": (lambda: _with_profile("broken"), (60, 40)),
@@ -100,7 +100,7 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "damaged.png": (lambda: bytes(b ^ 0x55 if 300 < k < 400 else b for k, b in enumerate(
         _saved(draw_photo(1, (90, 60)), "PNG"))), "broken"),
     "empty.jpg": (bytes, "not a picture"),
-    "text.jpg": (lambda: b"Dear photograph,\nplease be in colour.\n", "not a picture"),
+    "text.jpg": (lambda: b"Dear photograph,\nplease be in color.\n", "not a picture"),
     "huge-header.png": (_huge_png, "100 megapixels"),
     "bomb.png": (_bomb, "100 megapixels"),
 }  # fmt: skip
@@ -153,9 +153,9 @@ def test_the_others_go_on(colorizer: Colorizer, tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_l_is_kept_to_one_step_everywhere(settings: Settings, dtype: type, colorizer: Colorizer) -> None:
     step = 1 if dtype == np.uint8 else 257
-    grey = (np.tile(np.arange(256), (64, 2)) * step).astype(dtype)  # every grey there is
-    painted = colorizer(grey, settings, hints=[(100, 30, 40, "#0000ff"), (400, 30, 40, "#ff0000")])
-    apart = np.abs(lightness(painted) - lightness(np.repeat(grey[..., None], 3, 2)))
+    gray = (np.tile(np.arange(256), (64, 2)) * step).astype(dtype)  # every gray there is
+    painted = colorizer(gray, settings, hints=[(100, 30, 40, "#0000ff"), (400, 30, 40, "#ff0000")])
+    apart = np.abs(lightness(painted) - lightness(np.repeat(gray[..., None], 3, 2)))
     assert apart.max() < ONE_STEP / (1 if dtype == np.uint8 else 4)
 
 

@@ -1,4 +1,4 @@
-"""Colour profiles and metadata."""
+"""Color profiles and metadata."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from colorizer.pictures import SIMULATED, Metadata, Output, Photo, read_picture, upright, write_picture
-from colorizer.profiles import deep_to_srgb, grey_to_srgb, srgb
+from colorizer.profiles import deep_to_srgb, gray_to_srgb, srgb
 
 from .conftest import draw_photo
 
@@ -32,7 +32,7 @@ def _swapping_profile() -> bytes:
     return bytes(data)
 
 
-def test_a_profile_is_honoured_in_8_bit() -> None:
+def test_a_profile_is_honored_in_8_bit() -> None:
     image = draw_photo(1, (40, 30))
     plain = np.asarray(srgb(image, None))
     assert np.abs(np.asarray(srgb(image, _profile("sRGB"))).astype(int) - plain).max() <= 1
@@ -41,7 +41,7 @@ def test_a_profile_is_honoured_in_8_bit() -> None:
     assert np.array_equal(np.asarray(srgb(image, b"no profile")), plain)
 
 
-def test_a_profile_is_honoured_in_16_bit_as_in_8(tmp_path: Path) -> None:
+def test_a_profile_is_honored_in_16_bit_as_in_8(tmp_path: Path) -> None:
     eight = np.asarray(draw_photo(2, (48, 36)))
     deep = eight.astype(np.uint16) * 257
     expected = np.asarray(srgb(Image.fromarray(eight), _swapping_profile())).astype(float)
@@ -51,7 +51,7 @@ def test_a_profile_is_honoured_in_16_bit_as_in_8(tmp_path: Path) -> None:
     deep_to_srgb(same, _profile("sRGB"))
     assert np.abs(same.astype(int) - deep).max() < 257
     ramp = np.linspace(0, 65535, 900).astype(np.uint16).reshape(30, 30)
-    assert np.abs(grey_to_srgb(ramp, b"no profile").astype(int) - ramp).max() <= 1
+    assert np.abs(gray_to_srgb(ramp, b"no profile").astype(int) - ramp).max() <= 1
 
 
 def test_lab_tiffs_are_read(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_lab_tiffs_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("channels", [3, 4])
-def test_16_bits_of_colour_stay_16(suffix: str, channels: int, tmp_path: Path) -> None:
+def test_16_bits_of_color_stay_16(suffix: str, channels: int, tmp_path: Path) -> None:
     deep = np.random.default_rng(0).integers(0, 65536, (20, 30, channels), np.uint16)
     path = tmp_path / f"deep{suffix}"
     cv2.imwrite(str(path), cv2.cvtColor(deep, cv2.COLOR_RGB2BGR if channels == 3 else cv2.COLOR_RGBA2BGRA))
@@ -162,5 +162,5 @@ def test_of_several_pages_the_first_is_taken_and_it_is_said(tmp_path: Path) -> N
     for name in ("a.tif", "a.gif"):
         pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
         photo = read_picture(tmp_path / name)
-        assert photo.metadata.notes == (f"{name} holds 3 pictures; the first one is coloured.",)
+        assert photo.metadata.notes == (f"{name} holds 3 pictures; the first one is colored.",)
         assert np.abs(photo.rgb.astype(int) - np.asarray(pages[0])).mean() < 12

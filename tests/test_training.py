@@ -90,9 +90,9 @@ def test_every_network_learns_both_objectives(network: str, objective: str, phot
     epochs = [m for m in metrics if m["event"] == "epoch"]
     steps = [m for m in metrics if m["event"] == "step"]
     assert len(epochs) == 3
-    assert epochs[0]["grey_mse_ab"] > 0
+    assert epochs[0]["gray_mse_ab"] > 0
     assert steps[-1]["loss"] < steps[0]["loss"]
-    assert {"mse_ab", "mse_rgb", "grey_mse_rgb"} <= epochs[0].keys()
+    assert {"mse_ab", "mse_rgb", "gray_mse_rgb"} <= epochs[0].keys()
     assert len(run.previews()) == 3
     assert run.status() == "finished"
     checkpoint = load_checkpoint(tmp_path / "run")

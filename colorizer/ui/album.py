@@ -28,7 +28,7 @@ _stops: dict[str, threading.Event] = {}
 def _plan(files: list[str] | None, folder: Path, output: Output) -> list[batch.Job]:
     if not files:
         raise UserError("Give photographs first.")
-    return batch.plan(map(Path, files), folder / "colour", output.format)
+    return batch.plan(map(Path, files), folder / "color", output.format)
 
 
 def _thumbnail(path: Path, folder: Path, number: int) -> str:
@@ -58,7 +58,7 @@ def _progress(results: list[batch.Result], total: int, begun: float, stopped: bo
     done, failed = len(results), sum(r.problem is not None for r in results)
     left = (time.monotonic() - begun) / max(done, 1) * (total - done)
     if done == total:
-        words = f"{total - failed} coloured in {duration(time.monotonic() - begun)}."
+        words = f"{total - failed} colored in {duration(time.monotonic() - begun)}."
     elif stopped:
         words = f"Stopped after {done} of {total}."
     else:
@@ -69,7 +69,7 @@ def _progress(results: list[batch.Result], total: int, begun: float, stopped: bo
 
 def _problems(results: list[batch.Result]) -> str:
     lines = [
-        f"- **{html.escape(_name(r.job))}** was not coloured: {html.escape(r.problem)}" for r in results if r.problem
+        f"- **{html.escape(_name(r.job))}** was not colored: {html.escape(r.problem)}" for r in results if r.problem
     ]
     lines += [f"- {html.escape(note)}" for r in results for note in r.notes]
     return "\n".join(lines)
@@ -80,7 +80,7 @@ def colorize_all(
     files: list[str] | None, vividness: float, saturation: float, strength: float, format: str, quality: float,
     note: bool,
 ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
-    """Colour what was dropped: progress, gallery, problems, the zip, the token to stop it by."""
+    """Color what was dropped: progress, gallery, problems, the zip, the token to stop it by."""
     settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
     output, folder = Output(None if format == "same" else format, int(quality), note), result_folder()
     jobs = _plan(files, folder, output)
@@ -101,7 +101,7 @@ def colorize_all(
         _stops.pop(token, None)
     button = gr.DownloadButton(visible=False)
     if any(r.written for r in results):
-        button = gr.DownloadButton(value=_zip(folder / "colour", "coloured.zip"), visible=True)
+        button = gr.DownloadButton(value=_zip(folder / "color", "colored.zip"), visible=True)
     stopped = len(results) < len(jobs)
     yield _progress(results, len(jobs), begun, stopped), gallery[-_SHOWN:], _problems(results), button, token
 
@@ -116,28 +116,28 @@ def stop(token: str) -> None:
 def colorize_batch(
     files: list[str], vividness: float, saturation: float, strength: float, format: str, quality: float, note: bool
 ) -> tuple[str, dict[str, Any]]:
-    """Colour many photographs.
+    """Color many photographs.
 
     Args:
         files: pictures, and zip files of them.
         vividness: percent; 0 cautious, 100 as usual, 300 vivid.
         saturation: percent; chroma is multiplied by it.
-        strength: percent; 0 is grey.
+        strength: percent; 0 is gray.
         format: "png", "jpg", "webp", "tif", or "same" as each picture's own.
         quality: of JPEG and WebP, 1 to 100.
-        note: whether the files' metadata are to say that the colours are simulated.
+        note: whether the files' metadata are to say that the colors are simulated.
     Returns:
-        a zip file of the coloured pictures, and what became of each: {"coloured": [name, ...], "failed": {name: why}}.
+        a zip file of the colored pictures, and what became of each: {"colored": [name, ...], "failed": {name: why}}.
     """
     settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
     output, folder = Output(None if format == "same" else format, int(quality), note), result_folder()
     jobs = _plan(files, folder, output)
     results = list(batch.run(colorizer_for(None), jobs, settings, output=output))
     failed = {_name(r.job): r.problem for r in results if r.problem}
-    written = [path.relative_to(folder / "colour").as_posix() for r in results for path in r.written]
+    written = [path.relative_to(folder / "color").as_posix() for r in results for path in r.written]
     if not written:
-        raise UserError(f"None of these could be coloured. {next(iter(failed.values()))}")
-    return _zip(folder / "colour", "coloured.zip"), {"coloured": sorted(written), "failed": failed}
+        raise UserError(f"None of these could be colored. {next(iter(failed.values()))}")
+    return _zip(folder / "color", "colored.zip"), {"colored": sorted(written), "failed": failed}
 
 
 def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> gr.Column:
@@ -161,13 +161,13 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
             words = gr.Markdown()
             vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", buttons=[])
             saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
-            strength = gr.Slider(0, 100, 100, step=5, label="Colour strength %", buttons=[])
+            strength = gr.Slider(0, 100, 100, step=5, label="Color strength %", buttons=[])
             choices = [("Same", "same"), ("PNG", "png"), ("JPEG", "jpg")]
             format = gr.Radio(choices, value="same", show_label=False, container=False, elem_classes="formats")
             with gr.Accordion("More", open=False):
                 quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
-                note = gr.Checkbox(label="Write into the files that their colours are simulated")
-            go = gr.Button("Colour them", variant="primary")
+                note = gr.Checkbox(label="Write into the files that their colors are simulated")
+            go = gr.Button("Color them", variant="primary")
             cancel = gr.Button("Cancel", visible=False)
             progress = gr.HTML(elem_id="progress", visible=False)
             save = gr.DownloadButton("Download all (zip)", variant="primary", visible=False)

@@ -1,4 +1,4 @@
-"""The Colorize tab: drop a photo, see it in colour, correct it, take it home; or drop an album."""
+"""The Colorize tab: drop a photo, see it in color, correct it, take it home; or drop an album."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from .painter import painter
 
 _PAINTED_SIDE = 1280  # pixels of the longer side, at most, of the picture that is painted on
 _OTHERS = 6
-_ASK = "Other ways to colour this photograph; your strokes stay."
+_ASK = "Other ways to color this photograph; your strokes stay."
 # The browser takes the file that was made at its click.
 _SAVE = """(file) => { const link = document.createElement("a"); link.href = file.url;
 link.download = file.orig_name; document.body.append(link); link.click(); link.remove(); }"""
@@ -56,23 +56,23 @@ def colorize(
     picture: str, vividness: float, saturation: float, strength: float, working_size: float, format: str,
     quality: float, note: bool, checkpoint: str,
 ) -> str:  # fmt: skip
-    """Colour a photograph at its own size.
+    """Color a photograph at its own size.
 
     Args:
         picture: a JPEG, PNG, WebP or TIFF file.
         vividness: percent; 0 cautious, 100 as usual, 300 vivid.
         saturation: percent; chroma is multiplied by it.
-        strength: percent; 0 is grey.
+        strength: percent; 0 is gray.
         working_size: short side in pixels of the copy that the network sees; 0 for the usual.
         format: "png", "jpg", "webp" or "tif".
         quality: of JPEG and WebP, 1 to 100.
-        note: whether the file's metadata are to say that the colours are simulated.
+        note: whether the file's metadata are to say that the colors are simulated.
         checkpoint: "bundled", the name of a run, or the path of a checkpoint.
     Returns:
-        the coloured picture, a file of the same size.
+        the colored picture, a file of the same size.
     """
     settings = settings_of(vividness, saturation, strength, working_size)
-    return _coloured_file(checkpoint, picture, [], settings, Output(format, int(quality), note))
+    return _colored_file(checkpoint, picture, [], settings, Output(format, int(quality), note))
 
 
 @friendly
@@ -81,7 +81,7 @@ def colorize_with_hints(
     picture: str, hints: list[Any], vividness: float, saturation: float, strength: float, working_size: float,
     format: str, quality: float, note: bool, checkpoint: str,
 ) -> str:  # fmt: skip
-    """Colour a photograph, some of whose colours are known.
+    """Color a photograph, some of whose colors are known.
 
     Args:
         picture: a JPEG, PNG, WebP or TIFF file.
@@ -89,17 +89,17 @@ def colorize_with_hints(
             [{"points": [[x, y], ...], "radius": r, "color": "#rrggbb"}, ...].
         vividness: percent; 0 cautious, 100 as usual, 300 vivid.
         saturation: percent; chroma is multiplied by it.
-        strength: percent; 0 is grey.
+        strength: percent; 0 is gray.
         working_size: short side in pixels of the copy that the network sees; 0 for the usual.
         format: "png", "jpg", "webp" or "tif".
         quality: of JPEG and WebP, 1 to 100.
-        note: whether the file's metadata are to say that the colours are simulated.
+        note: whether the file's metadata are to say that the colors are simulated.
         checkpoint: "bundled", the name of a run, or the path of a checkpoint.
     Returns:
-        the coloured picture, a file of the same size.
+        the colored picture, a file of the same size.
     """
     settings = settings_of(vividness, saturation, strength, working_size)
-    return _coloured_file(checkpoint, picture, parse_hints(hints), settings, Output(format, int(quality), note))
+    return _colored_file(checkpoint, picture, parse_hints(hints), settings, Output(format, int(quality), note))
 
 
 @friendly
@@ -108,22 +108,22 @@ def alternatives(
     picture: str, number: float, hints: list[Any], vividness: float, saturation: float, strength: float,
     working_size: float, format: str, quality: float, note: bool, checkpoint: str,
 ) -> tuple[list[str], list[Any]]:  # fmt: skip
-    """Colour a photograph in other plausible ways.
+    """Color a photograph in other plausible ways.
 
     Args:
         picture: a JPEG, PNG, WebP or TIFF file.
-        number: of colourings, at most; there are fewer if the network sees no other way.
-        hints: colours that are known, as for /colorize_with_hints.
+        number: of colorings, at most; there are fewer if the network sees no other way.
+        hints: colors that are known, as for /colorize_with_hints.
         vividness: percent; 0 cautious, 100 as usual, 300 vivid.
         saturation: percent; chroma is multiplied by it.
-        strength: percent; 0 is grey.
+        strength: percent; 0 is gray.
         working_size: short side in pixels of the copy that the network sees; 0 for the usual.
         format: "png", "jpg", "webp" or "tif".
         quality: of JPEG and WebP, 1 to 100.
-        note: whether the files' metadata are to say that the colours are simulated.
+        note: whether the files' metadata are to say that the colors are simulated.
         checkpoint: "bundled", the name of a run, or the path of a checkpoint.
     Returns:
-        the coloured pictures, the most plausible first, and for each the hints that lead to it.
+        the colored pictures, the most plausible first, and for each the hints that lead to it.
     """
     photo, settings = _read(picture), settings_of(vividness, saturation, strength, working_size)
     output, folder = Output(format, int(quality), note), result_folder()
@@ -147,7 +147,7 @@ def _written(photo: Photo, target: Path, output: Output) -> Path:
     return path
 
 
-def _coloured_file(checkpoint: str, picture: str, hints: list[Hint], settings: Settings, output: Output) -> str:
+def _colored_file(checkpoint: str, picture: str, hints: list[Hint], settings: Settings, output: Output) -> str:
     prepared = colorizer_for(checkpoint).prepare(_read(picture))
     target = result_folder() / f"{Path(picture).stem}-color"
     return str(_written(prepared.colorize(settings, hints, in_place=True), target, output))
@@ -169,7 +169,7 @@ def _as_url(photo: Photo) -> str:
 
 
 def _compared(opened: Opened, checkpoint: str, settings: Settings, strokes: list[Any]) -> tuple[tuple[str, str], Photo]:
-    """The files of the slider, before and after, and the coloured view."""
+    """The files of the slider, before and after, and the colored view."""
     painted = opened.prepared(checkpoint).colorize(settings, parse_hints(strokes), onto=opened.view)
     folder = result_folder()
     for name, photo in (("before.jpg", opened.view), ("after.jpg", painted)):
@@ -186,7 +186,7 @@ def _canvas(opened: Opened, painted: Photo, **more: Any) -> gr.HTML:
 @friendly
 @computing
 def show(picture: str | None, checkpoint: str, *knobs: float) -> tuple[Any, ...]:
-    """Colour what was dropped, and show the tools for it."""
+    """Color what was dropped, and show the tools for it."""
     if not picture:
         return (gr.skip(),) * 10
     opened = opened_photos.get(picture)
@@ -212,8 +212,8 @@ def show(picture: str | None, checkpoint: str, *knobs: float) -> tuple[Any, ...]
 
 @friendly
 @computing
-def recolour(picture: str | None, strokes: list[Any], checkpoint: str, *knobs: float) -> tuple[Any, ...]:
-    """Colour the photo on the page anew."""
+def recolor(picture: str | None, strokes: list[Any], checkpoint: str, *knobs: float) -> tuple[Any, ...]:
+    """Color the photo on the page anew."""
     if not picture:
         return gr.skip(), gr.skip()
     opened = opened_photos.get(picture)
@@ -224,7 +224,7 @@ def recolour(picture: str | None, strokes: list[Any], checkpoint: str, *knobs: f
 @friendly
 @computing
 def show_others(picture: str, strokes: list[Any], checkpoint: str, *knobs: float) -> tuple[Any, ...]:
-    """A gallery of other plausible colourings of the photo on the page."""
+    """A gallery of other plausible colorings of the photo on the page."""
     opened = opened_photos.get(picture)
     found = opened.prepared(checkpoint).alternatives(
         _OTHERS, settings_of(*knobs), parse_hints(strokes or []), onto=opened.view
@@ -235,7 +235,7 @@ def show_others(picture: str, strokes: list[Any], checkpoint: str, *knobs: float
         path = folder / f"other{k}.jpg"
         write_picture(replace(painted, alpha=None), path, Output(quality=90))
         pictures.append((str(path), f"Other {k}"))
-    few = f"The network sees no way to colour it that differs visibly (by a mean CIEDE2000 of {LEAST_DIFFERENCE:g})."
+    few = f"The network sees no way to color it that differs visibly (by a mean CIEDE2000 of {LEAST_DIFFERENCE:g})."
     return pictures, [as_strokes(hints) for _, hints in found], "Click the one you like." if found else few
 
 
@@ -248,7 +248,7 @@ def abilities(checkpoint: str, strokes: list[Any]) -> tuple[Any, ...]:
 
 
 def take(others: list[list[Any]], chosen: gr.SelectData) -> tuple[Any, ...]:
-    """The strokes that lead to the colouring that was clicked."""
+    """The strokes that lead to the coloring that was clicked."""
     return gr.HTML(value=others[chosen.index]), gr.Tabs(selected="compare"), gr.Gallery(selected_index=None)
 
 
@@ -300,7 +300,7 @@ def _side() -> _Side:
     usual = colorizer_for(None).working_size(Settings())
     vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", info="Bolder guesses", buttons=[])
     saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
-    strength = gr.Slider(0, 100, 100, step=5, label="Colour strength %", info="0 is grey", buttons=[])
+    strength = gr.Slider(0, 100, 100, step=5, label="Color strength %", info="0 is gray", buttons=[])
     output = gr.Radio(
         [("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False, elem_classes="formats"
     )
@@ -314,7 +314,7 @@ def _side() -> _Side:
             buttons=[],
         )  # fmt: skip
         quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
-        note = gr.Checkbox(label="Write into the file that its colours are simulated")
+        note = gr.Checkbox(label="Write into the file that its colors are simulated")
     return _Side(checkpoint, vividness, saturation, strength, size, output, quality, note)
 
 
@@ -371,15 +371,15 @@ def build() -> gr.Dropdown:
         **quiet,
     ).then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")
     gr.on(
-        [canvas.input, *(knob.input for knob in side.sliders)], recolour, [photo, canvas, *side.knobs],
+        [canvas.input, *(knob.input for knob in side.sliders)], recolor, [photo, canvas, *side.knobs],
         [slider, canvas], trigger_mode="always_last", show_progress="hidden", **quiet,
     )  # fmt: skip
     side.checkpoint.change(abilities, [side.checkpoint, canvas], [correct, more, canvas], **quiet).success(
-        recolour, [photo, canvas, *side.knobs], [slider, canvas], **quiet
+        recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet
     )
     ask.click(show_others, [photo, canvas, *side.knobs], [gallery, others, said], trigger_mode="once", **quiet)
     gallery.select(take, others, [canvas, views, gallery], api_visibility="private").then(
-        recolour, [photo, canvas, *side.knobs], [slider, canvas], **quiet
+        recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet
     )
     save.click(
         download, [photo, canvas, *side.knobs, *side.output], saved, trigger_mode="once", show_progress_on=save, **quiet
@@ -394,7 +394,7 @@ def build() -> gr.Dropdown:
 
 def _endpoints() -> None:
     """The same for programs: components that nobody sees give the parameters' types and defaults."""
-    picture, coloured = gr.File(visible=False), gr.File(visible=False)
+    picture, colored = gr.File(visible=False), gr.File(visible=False)
     hints, number = gr.JSON([], visible=False), gr.Number(3, visible=False, precision=0)
     files, found = gr.Files(visible=False), gr.JSON(visible=False)
     chosen = [
@@ -403,8 +403,8 @@ def _endpoints() -> None:
         gr.Number(95, visible=False, precision=0), gr.Checkbox(visible=False), gr.Textbox(BUNDLED, visible=False),
     ]  # fmt: skip
     quiet: dict[str, Any] = {"concurrency_id": HEAVY}
-    picture.upload(colorize, [picture, *chosen], coloured, api_name="colorize", **quiet)
-    picture.upload(colorize_with_hints, [picture, hints, *chosen], coloured, api_name="colorize_with_hints", **quiet)
+    picture.upload(colorize, [picture, *chosen], colored, api_name="colorize", **quiet)
+    picture.upload(colorize_with_hints, [picture, hints, *chosen], colored, api_name="colorize_with_hints", **quiet)
     picture.upload(
         alternatives, [picture, number, hints, *chosen], [files, found], api_name="alternatives", **quiet
     )  # fmt: skip

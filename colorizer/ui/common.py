@@ -101,7 +101,7 @@ _worker = ThreadPoolExecutor(1, "colorizer")
 
 def computing(function: Function) -> Function:
     """To be run by one thread, always the same: each new one would start a team of OpenMP threads first, which takes
-    longer than colouring a photo."""
+    longer than coloring a photo."""
 
     @functools.wraps(function)
     def on_the_worker(*args: Any, **kwargs: Any) -> Any:

@@ -23,7 +23,7 @@ from ..errors import UserError
 from ..evaluation import (
     AB_STEP,
     ERROR_STEP,
-    GREY,
+    GRAY,
     HELD_OUT,
     Evaluation,
     Results,
@@ -69,15 +69,15 @@ def headline(summary: dict[str, Any]) -> str:
     """The MSE in large figures, and what it means."""
     found = summary["metrics"]
     lines = []
-    for name in (n for n in found if n != GREY):
-        m, g = found[name], found[GREY]
+    for name in (n for n in found if n != GRAY):
+        m, g = found[name], found[GRAY]
         lines.append(
-            f"{html.escape(name)}: MSE of RGB **{m['mse_rgb']['mean']:.1f}** (grey {g['mse_rgb']['mean']:.1f})   "
-            f"MSE of ab **{m['mse_ab']['mean']:.1f}** (grey {g['mse_ab']['mean']:.1f})"
+            f"{html.escape(name)}: MSE of RGB **{m['mse_rgb']['mean']:.1f}** (gray {g['mse_rgb']['mean']:.1f})   "
+            f"MSE of ab **{m['mse_ab']['mean']:.1f}** (gray {g['mse_ab']['mean']:.1f})"
         )
     return (
         "  \n".join(lines) + f"  \nover {summary['pictures']} pictures: the mean squared error of all pixels. Lower is "
-        "better; grey is the picture left without colour."
+        "better; gray is the picture left without color."
     )
 
 
@@ -98,7 +98,7 @@ def _open(checkpoints: list[str] | str, data: str, limit: float) -> tuple[dict[s
 
 @friendly
 def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Iterator[tuple[Any, ...]]:
-    """Measure checkpoints on a folder of colour photographs; what was measured before is gone on from.
+    """Measure checkpoints on a folder of color photographs; what was measured before is gone on from.
 
     Args:
         checkpoints: one or more of "bundled", the names of runs, and paths of checkpoints.
@@ -187,24 +187,24 @@ def _reopened(token: str) -> tuple[dict[str, Colorizer], TestSet, Results]:
 
 @friendly
 def gallery(token: str, title: str, order: str) -> tuple[list[tuple[str, str]], list[str], str]:
-    """The worst or best pictures by a metric of the first network: grey, coloured by each, true."""
+    """The worst or best pictures by a metric of the first network: gray, colored by each, true."""
     networks, test_set, results = _reopened(token)
     names, metric = list(networks), _titles[title]
     chosen = report.ordered(results, metric, names[0], order == "Worst first", _SHOWN)
     folder, shown = result_folder(), []
     for k, result in enumerate(chosen):
-        true, grey, painted = colored(networks, test_set, result.name, _SETTINGS)
+        true, gray, painted = colored(networks, test_set, result.name, _SETTINGS)
         path = folder / f"{k:02d}.jpg"
-        Image.fromarray(report.side_by_side([grey, *painted, true])).save(path, quality=88)
-        figures = ", ".join(f"{result.metrics[n].get(metric, float('nan')):.2f}" for n in (*names, GREY))
+        Image.fromarray(report.side_by_side([gray, *painted, true])).save(path, quality=88)
+        figures = ", ".join(f"{result.metrics[n].get(metric, float('nan')):.2f}" for n in (*names, GRAY))
         shown.append((str(path), f"{Path(result.name).name}: {title} {figures}"))
-    words = f"From left to right: grey, {', '.join(names)}, true. The figures: {', '.join(names)}, grey."
+    words = f"From left to right: gray, {', '.join(names)}, true. The figures: {', '.join(names)}, gray."
     return shown, [r.name for r in chosen], words
 
 
 @friendly
 def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[Any, ...]:
-    """One picture: the slider between coloured and true, its error maps, its figures."""
+    """One picture: the slider between colored and true, its error maps, its figures."""
     networks, test_set, results = _reopened(token)
     name = shown[chosen.index]
     result = results[results.names.index(name)]
@@ -217,9 +217,9 @@ def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[A
         return str(path)
 
     maps = [report.error_map(rgb, true) for rgb in painted]
-    table = [[METRICS[m][0], *(f"{result.metrics[c][m]:.3f}" for c in result.metrics)] for m in result.metrics[GREY]]
+    table = [[METRICS[m][0], *(f"{result.metrics[c][m]:.3f}" for c in result.metrics)] for m in result.metrics[GRAY]]
     return (
-        (saved(painted[0], "coloured"), saved(true, "true")),
+        (saved(painted[0], "colored"), saved(true, "true")),
         saved(np.concatenate(maps, axis=1), "error"),
         pd.DataFrame(table, columns=["Metric", *result.metrics]),
         f"**{html.escape(name)}**: {html.escape(next(iter(networks)))} and the truth. The map shows where ab is "
@@ -230,7 +230,7 @@ def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[A
 
 @friendly
 def histograms(token: str) -> tuple[Any, ...]:
-    """How errors and colours are distributed over all pixels."""
+    """How errors and colors are distributed over all pixels."""
     found = _stored(token)[1].histograms
     frames = {}
     for kind, low, step, title in (
@@ -301,7 +301,7 @@ def build() -> gr.Dropdown:
             upload = gr.UploadButton("Upload a checkpoint", file_types=[".safetensors"], size="sm")
         with gr.Column(scale=3, min_width=280):
             data = gr.Textbox(
-                label="Test pictures", value=_examples(), info="A folder of colour photographs, a zip, or:"
+                label="Test pictures", value=_examples(), info="A folder of color photographs, a zip, or:"
             )
             with gr.Row():
                 examples = gr.Button("The examples", size="sm", min_width=90)
@@ -338,7 +338,7 @@ def build() -> gr.Dropdown:
                 slider = gr.ImageSlider(type="filepath", interactive=False, show_label=False, buttons=["fullscreen"])
                 wrong = gr.Image(interactive=False, show_label=False, format="png", buttons=["fullscreen"])
             numbers = gr.Dataframe(interactive=False, elem_id="numbers", buttons=[])
-        with gr.Accordion("How errors and colours are distributed", open=False) as spread, gr.Row():
+        with gr.Accordion("How errors and colors are distributed", open=False) as spread, gr.Row():
             curves = [
                 gr.LinePlot(x=x, y="% of pixels", color="of", height=220, min_width=260)
                 for x in ("ab error", "a, green to red", "b, blue to yellow")

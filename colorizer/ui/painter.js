@@ -1,4 +1,4 @@
-// Paint strokes of known colour on a photo. Props: src (the picture shown), width and height (of the photo, in its own
+// Paint strokes of known color on a photo. Props: src (the picture shown), width and height (of the photo, in its own
 // pixels), value (the strokes: [{points: [[x, y], ...], radius, color}], in the photo's pixels).
 // Event: input, when a stroke was finished, undone or all were cleared.
 const canvas = element.querySelector("canvas");
@@ -52,7 +52,7 @@ function draw() {
     const { scale, left, top } = frame();
     pen.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * left, ratio * top);
     if (picture.complete && picture.naturalWidth) pen.drawImage(picture, 0, 0, props.width, props.height);
-    // What is done shrinks to a thin line, so that the colours below can be seen.
+    // What is done shrinks to a thin line, so that the colors below can be seen.
     for (const s of strokes()) {
         line(s.points, 7 / scale, "rgba(0,0,0,.55)");
         line(s.points, 5 / scale, "white");

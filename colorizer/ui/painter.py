@@ -1,5 +1,5 @@
-"""The canvas on which a user paints strokes of known colour. A small component of our own, because a stroke is a hint:
-it goes to the network as a line of points, and the picture below it is coloured anew while it stays."""
+"""The canvas on which a user paints strokes of known color. A small component of our own, because a stroke is a hint:
+it goes to the network as a line of points, and the picture below it is colored anew while it stays."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ SWATCHES = {
     "Skin, light": "#d9a883", "Skin, dark": "#7d5238", "Hair, blond": "#b99a63", "Hair, brown": "#5b4030",
     "Red": "#a32a2a", "Wine": "#6b2237", "Ochre": "#b5862c", "Khaki": "#82764f", "Olive": "#565c2e",
     "Grass": "#5f7f38", "Sky": "#86aed6", "Denim": "#4d6a8f", "Navy": "#27375f", "Violet": "#6d4d86",
-    "Wood": "#85603c", "Brick": "#9a5440", "Grey": "#808080",
+    "Wood": "#85603c", "Brick": "#9a5440", "Gray": "#808080",
 }  # fmt: skip
 _TEMPLATE = """
 <div class="painter">
   <canvas tabindex="0" role="img" aria-label="The photo: paint on it"></canvas>
   <div class="tools">
     <div class="swatches">{swatches}</div>
-    <label title="Any colour">Colour <input type="color" value="#a32a2a" aria-label="Colour"></label>
+    <label title="Any color">Color <input type="color" value="#a32a2a" aria-label="Color"></label>
     <label title="Size of the brush">Brush <input type="range" min="0" max="100" value="50" aria-label="Brush"></label>
     <button type="button" data-act="undo" disabled>Undo</button>
     <button type="button" data-act="clear" disabled>Clear</button>

@@ -151,7 +151,7 @@ def resume_training(name: str) -> str:
 
 @friendly
 def delete_run(name: str) -> str:
-    """Delete a run and all that it learnt.
+    """Delete a run and all that it learned.
 
     Args:
         name: of the run.
@@ -269,9 +269,9 @@ def _summary(run: Run, metrics: list[dict[str, Any]]) -> tuple[gr.HTML, str]:
     if epochs:
         e = epochs[-1]
         words += (
-            f"  \nValidation MSE of ab **{e['mse_ab']:.1f}** (grey {e['grey_mse_ab']:.1f}), "
-            f"of RGB **{e['mse_rgb']:.1f}** (grey {e['grey_mse_rgb']:.1f}). "
-            f"The pictures at the end: grey, coloured, true."
+            f"  \nValidation MSE of ab **{e['mse_ab']:.1f}** (gray {e['gray_mse_ab']:.1f}), "
+            f"of RGB **{e['mse_rgb']:.1f}** (gray {e['gray_mse_rgb']:.1f}). "
+            f"The pictures at the end: gray, colored, true."
         )
     return bar, words
 
@@ -292,7 +292,7 @@ def follow(name: str | None) -> tuple[Any, ...]:
     epochs = [m for m in metrics if m["event"] == "epoch"]
     loss = pd.DataFrame({"step": [m["step"] for m in steps], "loss": [m["loss"] for m in steps]})
     error = pd.DataFrame(
-        [(m["epoch"], m[key], of) for key, of in (("mse_ab", "network"), ("grey_mse_ab", "grey")) for m in epochs],
+        [(m["epoch"], m[key], of) for key, of in (("mse_ab", "network"), ("gray_mse_ab", "gray")) for m in epochs],
         columns=["epoch", "MSE of ab", "of"],
     )
     previews = run.previews()
@@ -402,7 +402,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
                 loss = gr.LinePlot(x="step", y="loss", title="Loss", height=220, visible=False, min_width=240)
                 error = gr.LinePlot(
                     x="epoch", y="MSE of ab", color="of", title="Validation", height=220, visible=False, min_width=240,
-                    color_map={"network": "#0f766e", "grey": "#a8a29e"},
+                    color_map={"network": "#0f766e", "gray": "#a8a29e"},
                 )  # fmt: skip
             preview = gr.Image(
                 show_label=False, interactive=False, type="filepath", visible=False, buttons=["fullscreen"]
@@ -433,7 +433,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
         follow, name, outputs, **quiet
     )
     delete.click(
-        None, name, said, js="(name) => { if (!confirm(`Delete ${name} and all it learnt?`)) throw 0; return name; }",
+        None, name, said, js="(name) => { if (!confirm(`Delete ${name} and all it learned?`)) throw 0; return name; }",
         **private,
     ).success(delete_run, name, said, api_name="delete_run").then(follow, name, outputs, **quiet)  # fmt: skip
     use.click(_use, name, [colorize_with, tabs], **private)
