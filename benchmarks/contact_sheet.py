@@ -16,11 +16,12 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from colorizer import Colorizer, Settings
-from colorizer.cli import add_colorizer_options, colorizer_from, settings_from
-from colorizer.color import Array
-from colorizer.data import resize
+from colorizer.arrays import Array, eight_bit, resize
+from colorizer.commands.options import add_colorizer_options, colorizer_from, settings_from
 from colorizer.errors import UserError
-from colorizer.pictures import Photo, eight_bit, find_pictures, read_picture, write_picture
+from colorizer.pictures.photo import Photo
+from colorizer.pictures.reading import find_pictures, read_picture
+from colorizer.pictures.writing import write_picture
 
 HEIGHT, GAP = 320, 6
 

@@ -18,8 +18,9 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from colorizer.color import Array
-from colorizer.pictures import Photo, write_picture
+from colorizer.arrays import Array
+from colorizer.pictures.photo import Photo
+from colorizer.pictures.writing import write_picture
 
 ROOT = Path(__file__).parent.parent
 KINDS = {  # name -> (suffix, dtype)

@@ -23,17 +23,19 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from colorizer.cli import add_colorizer_options, colorizer_from, settings_from
-from colorizer.color import Array, rgb_to_lab
-from colorizer.data import resize
+from colorizer.arrays import Array, eight_bit, resize
+from colorizer.color.lab import rgb_to_lab
+from colorizer.commands.options import add_colorizer_options, colorizer_from, settings_from
 from colorizer.errors import UserError
-from colorizer.evaluation import TestSet
+from colorizer.evaluation.classifiers import Judge, true_label
+from colorizer.evaluation.frechet import Features, frechet_distance
+from colorizer.evaluation.metrics import MEASURED, gray_picture, measure, mse
+from colorizer.evaluation.testset import TestSet
 from colorizer.files import write_text
-from colorizer.hints import Hint
-from colorizer.metrics import MEASURED, gray_picture, measure, mse
-from colorizer.perception import Features, Judge, frechet_distance, true_label
-from colorizer.pictures import Photo, eight_bit, read_picture
-from colorizer.settings import ALPHA, Settings
+from colorizer.inference.settings import ALPHA, Settings
+from colorizer.model.hints import Hint
+from colorizer.pictures.photo import Photo
+from colorizer.pictures.reading import read_picture
 
 NUMBERS = (1, 2, 5, 10, 20)
 CAUTIOUS, VIVID = Settings(vividness=0), Settings(vividness=0.55 / ALPHA, temperature=0.6)

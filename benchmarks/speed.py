@@ -19,8 +19,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from colorizer import Colorizer
-from colorizer.features import build_backbone
-from colorizer.networks import NetworkConfig, build_network
+from colorizer.model.backbones import build_backbone
+from colorizer.model.networks import NetworkConfig, build_network
 
 MEGAPIXELS = (0.5, 2, 8, 32)
 

@@ -20,12 +20,14 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from colorizer import Colorizer, Settings
-from colorizer.cli import add_colorizer_options, colorizer_from, settings_from
-from colorizer.color import Array, ciede2000, rgb_to_lab
-from colorizer.data import resize
+from colorizer.arrays import Array, eight_bit, resize
+from colorizer.color.difference import ciede2000
+from colorizer.color.lab import rgb_to_lab
+from colorizer.commands.options import add_colorizer_options, colorizer_from, settings_from
 from colorizer.errors import UserError
-from colorizer.evaluation import TestSet
-from colorizer.pictures import Photo, eight_bit, read_picture
+from colorizer.evaluation.testset import TestSet
+from colorizer.pictures.photo import Photo
+from colorizer.pictures.reading import read_picture
 
 SIZES = (256, 512, 1024, 2048)
 WORKING = (0.75, 1.0, 1.25, 1.5)  # of the default

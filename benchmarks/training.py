@@ -18,10 +18,10 @@ from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from colorizer.config import TrainingConfig
-from colorizer.data import Sample
-from colorizer.features import build_backbone, load_extractor
-from colorizer.training import Trainer
+from colorizer.data.crops import Sample
+from colorizer.model.backbones import build_backbone, load_extractor
+from colorizer.training.config import TrainingConfig
+from colorizer.training.trainer import Trainer
 
 STEPS = 5
 

@@ -4,9 +4,24 @@ from colorizer import Colorizer
 Colorizer.from_pretrained()("old.jpg").save("new.png")
 """
 
-from .errors import UserError
-from .inference import Colorizer
-from .settings import Settings
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import UserError
+    from .inference.colorizer import Colorizer
+    from .inference.settings import Settings
 
 __all__ = ["Colorizer", "Settings", "UserError"]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+
+_HOMES = {"Colorizer": ".inference.colorizer", "Settings": ".inference.settings", "UserError": ".errors"}
+
+
+def __getattr__(name: str) -> object:
+    """Public names are imported when they are asked for (PEP 562): torch alone takes seconds."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name], __name__), name)

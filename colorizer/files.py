@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 from .errors import UserError
@@ -24,7 +27,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         UserError: no room, no permission, or no such place.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
@@ -40,3 +43,17 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) whole or not at all."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def code_version(parts: Iterable[str]) -> str:
+    """12 hexadecimal digits that change with any line of these files and folders of the package."""
+    return _code_version(tuple(parts))
+
+
+@cache
+def _code_version(parts: tuple[str, ...]) -> str:
+    package, digest = Path(__file__).parent, hashlib.sha256()
+    for part in parts:
+        for path in sorted((package / part).rglob("*.py")) if (package / part).is_dir() else [package / part]:
+            digest.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:12]

@@ -19,7 +19,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from colorizer import Colorizer
-from colorizer.runs import find_runs
+from colorizer.training.runs import find_runs
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"

@@ -13,11 +13,11 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from .. import batch
 from ..errors import UserError
 from ..files import whole_file
-from ..pictures import FORMATS, Output
-from ..settings import Settings
+from ..inference.batch import Job, Result, plan, run
+from ..inference.settings import Settings
+from ..pictures.writing import FORMATS, Output
 from .common import HEAVY, colorizer_for, duration, friendly, progress_bar, result_folder
 
 _SHOWN = 200  # pictures in the gallery, at most: the last ones
@@ -25,10 +25,10 @@ _THUMBNAIL = 480  # pixels
 _stops: dict[str, threading.Event] = {}
 
 
-def _plan(files: list[str] | None, folder: Path, output: Output) -> list[batch.Job]:
+def _plan(files: list[str] | None, folder: Path, output: Output) -> list[Job]:
     if not files:
         raise UserError("Give photographs first.")
-    return batch.plan(map(Path, files), folder / "color", output.format)
+    return plan(map(Path, files), folder / "colorized", output.format)
 
 
 def _thumbnail(path: Path, folder: Path, number: int) -> str:
@@ -50,15 +50,15 @@ def _zip(folder: Path, name: str) -> str:
     return str(target)
 
 
-def _name(job: batch.Job) -> str:
+def _name(job: Job) -> str:
     return f"{job.source} in {job.archive.path.name}" if job.archive else job.source.name
 
 
-def _progress(results: list[batch.Result], total: int, begun: float, stopped: bool) -> gr.HTML:
+def _progress(results: list[Result], total: int, begun: float, stopped: bool) -> gr.HTML:
     done, failed = len(results), sum(r.problem is not None for r in results)
     left = (time.monotonic() - begun) / max(done, 1) * (total - done)
     if done == total:
-        words = f"{total - failed} colored in {duration(time.monotonic() - begun)}."
+        words = f"{total - failed} colorized in {duration(time.monotonic() - begun)}."
     elif stopped:
         words = f"Stopped after {done} of {total}."
     else:
@@ -67,9 +67,9 @@ def _progress(results: list[batch.Result], total: int, begun: float, stopped: bo
     return progress_bar(done, total, words)
 
 
-def _problems(results: list[batch.Result]) -> str:
+def _problems(results: list[Result]) -> str:
     lines = [
-        f"- **{html.escape(_name(r.job))}** was not colored: {html.escape(r.problem)}" for r in results if r.problem
+        f"- **{html.escape(_name(r.job))}** was not colorized: {html.escape(r.problem)}" for r in results if r.problem
     ]
     lines += [f"- {html.escape(note)}" for r in results for note in r.notes]
     return "\n".join(lines)
@@ -90,7 +90,7 @@ def colorize_all(
     begun, results, gallery = time.monotonic(), [], []
     yield _progress([], len(jobs), begun, False), [], "", gr.DownloadButton(visible=False), token
     try:
-        for result in batch.run(colorizer_for(None), jobs, settings, output=output, stop=stop):
+        for result in run(colorizer_for(None), jobs, settings, output=output, stop=stop):
             results.append(result)
             if result.written:
                 gallery.append((_thumbnail(result.written[0], folder / "small", len(results)), result.written[0].name))
@@ -101,7 +101,7 @@ def colorize_all(
         _stops.pop(token, None)
     button = gr.DownloadButton(visible=False)
     if any(r.written for r in results):
-        button = gr.DownloadButton(value=_zip(folder / "color", "colored.zip"), visible=True)
+        button = gr.DownloadButton(value=_zip(folder / "colorized", "colorized.zip"), visible=True)
     stopped = len(results) < len(jobs)
     yield _progress(results, len(jobs), begun, stopped), gallery[-_SHOWN:], _problems(results), button, token
 
@@ -127,17 +127,17 @@ def colorize_batch(
         quality: of JPEG and WebP, 1 to 100.
         note: whether the files' metadata are to say that the colors are simulated.
     Returns:
-        a zip file of the colored pictures, and what became of each: {"colored": [name, ...], "failed": {name: why}}.
+        a zip file of the colored pictures, and what became of each: {"colorized": [name, ...], "failed": {name: why}}.
     """
     settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
     output, folder = Output(None if format == "same" else format, int(quality), note), result_folder()
     jobs = _plan(files, folder, output)
-    results = list(batch.run(colorizer_for(None), jobs, settings, output=output))
+    results = list(run(colorizer_for(None), jobs, settings, output=output))
     failed = {_name(r.job): r.problem for r in results if r.problem}
-    written = [path.relative_to(folder / "color").as_posix() for r in results for path in r.written]
+    written = [path.relative_to(folder / "colorized").as_posix() for r in results for path in r.written]
     if not written:
-        raise UserError(f"None of these could be colored. {next(iter(failed.values()))}")
-    return _zip(folder / "color", "colored.zip"), {"colored": sorted(written), "failed": failed}
+        raise UserError(f"None of these could be colorized. {next(iter(failed.values()))}")
+    return _zip(folder / "colorized", "colorized.zip"), {"colorized": sorted(written), "failed": failed}
 
 
 def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> gr.Column:

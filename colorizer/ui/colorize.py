@@ -12,29 +12,23 @@ import cv2
 import gradio as gr
 from PIL import Image
 
-from ..alternatives import LEAST_DIFFERENCE
 from ..errors import UserError
-from ..hints import Hint, as_strokes, parse_hints
-from ..pictures import FORMATS, Output, Photo, read_picture, write_picture
-from ..settings import Settings
+from ..inference.alternatives import LEAST_DIFFERENCE, alternative_photos
+from ..inference.settings import Settings
+from ..model.checkpoints import BUNDLED
+from ..model.hints import Hint, as_strokes, parse_hints
+from ..pictures.photo import Photo
+from ..pictures.reading import read_picture
+from ..pictures.sources import EXAMPLES
+from ..pictures.writing import FORMATS, Output, write_picture
 from . import album
-from .common import (
-    BUNDLED,
-    EXAMPLES,
-    HEAVY,
-    Opened,
-    checkpoint_names,
-    colorizer_for,
-    computing,
-    friendly,
-    opened_photos,
-    result_folder,
-)
+from .common import HEAVY, checkpoint_names, colorizer_for, computing, friendly, result_folder
 from .painter import painter
+from .photos import Opened, opened_photos
 
-_PAINTED_SIDE = 1280  # pixels of the longer side, at most, of the picture that is painted on
-_OTHERS = 6
-_ASK = "Other ways to color this photograph; your strokes stay."
+_CANVAS_SIDE = 1280  # pixels of the longer side, at most, of the picture that is painted on
+_ALTERNATIVES = 6
+_ASK = "Other plausible colorings of this photograph; your strokes stay."
 # The browser takes the file that was made at its click.
 _SAVE = """(file) => { const link = document.createElement("a"); link.href = file.url;
 link.download = file.orig_name; document.body.append(link); link.click(); link.remove(); }"""
@@ -127,12 +121,18 @@ def alternatives(
     """
     photo, settings = _read(picture), settings_of(vividness, saturation, strength, working_size)
     output, folder = Output(format, int(quality), note), result_folder()
-    found = colorizer_for(checkpoint).prepare(photo).alternatives(int(number), settings, parse_hints(hints))
+    prepared = colorizer_for(checkpoint).prepare(photo)
+    colorings = alternative_photos(prepared, int(number), settings, parse_hints(hints))
     files = []
-    for k, (painted, _) in enumerate(found, 1):
-        target = folder / f"{Path(picture).stem}-other{k}"
-        files.append(str(_written(painted, target, output)))
-    return files, [as_strokes(h) for _, h in found]
+    for k, (colorized, _) in enumerate(colorings, 1):
+        target = folder / f"{Path(picture).stem}-alternative{k}"
+        files.append(str(_written(colorized, target, output)))
+    return files, [_with_new(hints, chosen) for _, chosen in colorings]
+
+
+def _with_new(strokes: list[Any], chosen: list[Hint]) -> list[Any]:
+    """The user's strokes as they are, and those that were chosen for an alternative behind them."""
+    return [*strokes, *as_strokes(chosen[len(strokes) :])]
 
 
 def _read(picture: str | None) -> Photo:
@@ -159,7 +159,7 @@ def _colored_file(checkpoint: str, picture: str, hints: list[Hint], settings: Se
 def _as_url(photo: Photo) -> str:
     """A small copy, for the canvas, as a data URL."""
     image = photo.rgb
-    scale = min(1.0, _PAINTED_SIDE / max(image.shape[:2]))
+    scale = min(1.0, _CANVAS_SIDE / max(image.shape[:2]))
     if scale < 1:
         size = max(round(image.shape[1] * scale), 1), max(round(image.shape[0] * scale), 1)
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -170,17 +170,17 @@ def _as_url(photo: Photo) -> str:
 
 def _compared(opened: Opened, checkpoint: str, settings: Settings, strokes: list[Any]) -> tuple[tuple[str, str], Photo]:
     """The files of the slider, before and after, and the colored view."""
-    painted = opened.prepared(checkpoint).colorize(settings, parse_hints(strokes), onto=opened.view)
+    colorized = opened.prepared(checkpoint).colorize(settings, parse_hints(strokes), onto=opened.view)
     folder = result_folder()
-    for name, photo in (("before.jpg", opened.view), ("after.jpg", painted)):
+    for name, photo in (("before.jpg", opened.view), ("after.jpg", colorized)):
         write_picture(replace(photo, alpha=None), folder / name, Output(quality=92))
-    return (str(folder / "before.jpg"), str(folder / "after.jpg")), painted
+    return (str(folder / "before.jpg"), str(folder / "after.jpg")), colorized
 
 
-def _canvas(opened: Opened, painted: Photo, **more: Any) -> gr.HTML:
+def _canvas(opened: Opened, colorized: Photo, **more: Any) -> gr.HTML:
     """All its properties each time: as long as its tab was not opened, the last update replaces those before it."""
     height, width = opened.photo.rgb.shape[:2]
-    return gr.HTML(src=_as_url(painted), width=width, height=height, **more)
+    return gr.HTML(src=_as_url(colorized), width=width, height=height, **more)
 
 
 @friendly
@@ -190,19 +190,19 @@ def show(picture: str | None, checkpoint: str, *knobs: float) -> tuple[Any, ...]
     if not picture:
         return (gr.skip(),) * 10
     opened = opened_photos.get(picture)
-    compared, painted = _compared(opened, checkpoint, settings_of(*knobs), [])
+    compared, colorized = _compared(opened, checkpoint, settings_of(*knobs), [])
     photo = opened.photo
     height, width = photo.rgb.shape[:2]
-    deep = photo.rgb.dtype.itemsize == 2
-    words = f"{Path(picture).name}: {width} × {height}" + (", 16 bit" if deep else "")
-    formats = [("PNG", "png"), ("JPEG", "jpg"), *([("TIFF", "tif")] if deep else [])]
+    sixteen_bit = photo.rgb.dtype.itemsize == 2
+    words = f"{Path(picture).name}: {width} × {height}" + (", 16 bit" if sixteen_bit else "")
+    formats = [("PNG", "png"), ("JPEG", "jpg"), *([("TIFF", "tif")] if sixteen_bit else [])]
     return (
         gr.Column(visible="hidden"),  # still there, for what is pasted or dropped elsewhere
         gr.Column(visible=True),
         gr.Column(visible=False),
         None,
         compared,
-        _canvas(opened, painted, value=[]),
+        _canvas(opened, colorized, value=[]),
         [],
         "  \n".join([words, *photo.metadata.notes]),
         gr.Radio(choices=formats, value="png"),
@@ -217,39 +217,41 @@ def recolor(picture: str | None, strokes: list[Any], checkpoint: str, *knobs: fl
     if not picture:
         return gr.skip(), gr.skip()
     opened = opened_photos.get(picture)
-    compared, painted = _compared(opened, checkpoint, settings_of(*knobs), strokes or [])
-    return compared, _canvas(opened, painted)
+    compared, colorized = _compared(opened, checkpoint, settings_of(*knobs), strokes or [])
+    return compared, _canvas(opened, colorized)
 
 
 @friendly
 @computing
-def show_others(picture: str, strokes: list[Any], checkpoint: str, *knobs: float) -> tuple[Any, ...]:
+def show_alternatives(picture: str, strokes: list[Any], checkpoint: str, *knobs: float) -> tuple[Any, ...]:
     """A gallery of other plausible colorings of the photo on the page."""
     opened = opened_photos.get(picture)
-    found = opened.prepared(checkpoint).alternatives(
-        _OTHERS, settings_of(*knobs), parse_hints(strokes or []), onto=opened.view
+    strokes = strokes or []
+    colorings = alternative_photos(
+        opened.prepared(checkpoint), _ALTERNATIVES, settings_of(*knobs), parse_hints(strokes), onto=opened.view
     )
     folder = result_folder()
     pictures = []
-    for k, (painted, _) in enumerate(found, 1):
-        path = folder / f"other{k}.jpg"
-        write_picture(replace(painted, alpha=None), path, Output(quality=90))
-        pictures.append((str(path), f"Other {k}"))
+    for k, (colorized, _) in enumerate(colorings, 1):
+        path = folder / f"alternative{k}.jpg"
+        write_picture(replace(colorized, alpha=None), path, Output(quality=90))
+        pictures.append((str(path), f"Alternative {k}"))
     few = f"The network sees no way to color it that differs visibly (by a mean CIEDE2000 of {LEAST_DIFFERENCE:g})."
-    return pictures, [as_strokes(hints) for _, hints in found], "Click the one you like." if found else few
+    words = "Click the one you like." if colorings else few
+    return pictures, [_with_new(strokes, chosen) for _, chosen in colorings], words
 
 
 @friendly
 def abilities(checkpoint: str, strokes: list[Any]) -> tuple[Any, ...]:
     """The tabs that a network is fit for; without hints there are no strokes."""
-    colorizer = colorizer_for(checkpoint)
-    hints, others = colorizer.takes_hints, colorizer.knows_alternatives
-    return gr.Tab(visible=hints), gr.Tab(visible=others), gr.skip() if hints or not strokes else gr.HTML(value=[])
+    predictor = colorizer_for(checkpoint).predictor
+    hints, alternatives = predictor.takes_hints, predictor.knows_alternatives
+    return gr.Tab(visible=hints), gr.Tab(visible=alternatives), gr.skip() if hints or not strokes else gr.HTML(value=[])
 
 
-def take(others: list[list[Any]], chosen: gr.SelectData) -> tuple[Any, ...]:
+def take(alternatives: list[list[Any]], chosen: gr.SelectData) -> tuple[Any, ...]:
     """The strokes that lead to the coloring that was clicked."""
-    return gr.HTML(value=others[chosen.index]), gr.Tabs(selected="compare"), gr.Gallery(selected_index=None)
+    return gr.HTML(value=alternatives[chosen.index]), gr.Tabs(selected="compare"), gr.Gallery(selected_index=None)
 
 
 @friendly
@@ -260,9 +262,9 @@ def download(
 ) -> str:  # fmt: skip
     """The file of the photo on the page, at its own size, exact."""
     settings = settings_of(vividness, saturation, strength, working_size)
-    painted = opened_photos.get(picture).prepared(checkpoint).colorize(settings, parse_hints(strokes or []))
+    colorized = opened_photos.get(picture).prepared(checkpoint).colorize(settings, parse_hints(strokes or []))
     output = Output(format, int(quality), note)
-    return str(_written(painted, result_folder() / f"{Path(picture).stem}-color", output))
+    return str(_written(colorized, result_folder() / f"{Path(picture).stem}-color", output))
 
 
 def _as_it_came(payload: Any) -> str | None:
@@ -297,7 +299,7 @@ class _Side:
 
 
 def _side() -> _Side:
-    usual = colorizer_for(None).working_size(Settings())
+    usual = colorizer_for(None).predictor.working_size(Settings())
     vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", info="Bolder guesses", buttons=[])
     saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
     strength = gr.Slider(0, 100, 100, step=5, label="Color strength %", info="0 is gray", buttons=[])
@@ -336,7 +338,7 @@ def build() -> gr.Dropdown:
                 )  # fmt: skip
         pictures = sorted(str(p) for p in (EXAMPLES / "black-and-white").glob("*.jpg"))
         gr.Examples(pictures, photo, label="Or try one of these", api_visibility="private")
-    others = gr.State([])
+    colorings = gr.State([])
     with gr.Column(visible=False) as work, gr.Row():
         with gr.Column(scale=4, min_width=280), gr.Tabs(selected="compare") as views:
             with gr.Tab("Compare", id="compare"):
@@ -345,12 +347,12 @@ def build() -> gr.Dropdown:
                 )  # fmt: skip
             with gr.Tab("Correct", id="correct") as correct:
                 canvas = painter(elem_id="canvas")
-            with gr.Tab("Others", id="others") as more:
+            with gr.Tab("Alternatives", id="alternatives") as more:
                 with gr.Row(elem_id="ask"):
-                    ask = gr.Button("Show me others", size="sm", min_width=160, scale=0)
+                    ask = gr.Button("Show alternatives", size="sm", min_width=160, scale=0)
                     said = gr.Markdown(_ASK)
                 gallery = gr.Gallery(
-                    columns=3, object_fit="contain", show_label=False, allow_preview=False, elem_id="others",
+                    columns=3, object_fit="contain", show_label=False, allow_preview=False, elem_id="alternatives",
                     buttons=[], interactive=False,
                 )  # fmt: skip
         with gr.Column(scale=1, min_width=250, elem_id="side"):
@@ -367,7 +369,7 @@ def build() -> gr.Dropdown:
     photo.change(
         show,
         [photo, *side.knobs],
-        [begin, work, album_work, files, slider, canvas, others, words, side.format, views],
+        [begin, work, album_work, files, slider, canvas, colorings, words, side.format, views],
         **quiet,
     ).then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")
     gr.on(
@@ -377,8 +379,8 @@ def build() -> gr.Dropdown:
     side.checkpoint.change(abilities, [side.checkpoint, canvas], [correct, more, canvas], **quiet).success(
         recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet
     )
-    ask.click(show_others, [photo, canvas, *side.knobs], [gallery, others, said], trigger_mode="once", **quiet)
-    gallery.select(take, others, [canvas, views, gallery], api_visibility="private").then(
+    ask.click(show_alternatives, [photo, canvas, *side.knobs], [gallery, colorings, said], trigger_mode="once", **quiet)
+    gallery.select(take, colorings, [canvas, views, gallery], api_visibility="private").then(
         recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet
     )
     save.click(
@@ -396,7 +398,7 @@ def _endpoints() -> None:
     """The same for programs: components that nobody sees give the parameters' types and defaults."""
     picture, colored = gr.File(visible=False), gr.File(visible=False)
     hints, number = gr.JSON([], visible=False), gr.Number(3, visible=False, precision=0)
-    files, found = gr.Files(visible=False), gr.JSON(visible=False)
+    files, strokes = gr.Files(visible=False), gr.JSON(visible=False)
     chosen = [
         gr.Number(100, visible=False), gr.Number(100, visible=False), gr.Number(100, visible=False),
         gr.Number(0, visible=False, precision=0), gr.Dropdown(list(FORMATS), value="png", visible=False),
@@ -406,5 +408,5 @@ def _endpoints() -> None:
     picture.upload(colorize, [picture, *chosen], colored, api_name="colorize", **quiet)
     picture.upload(colorize_with_hints, [picture, hints, *chosen], colored, api_name="colorize_with_hints", **quiet)
     picture.upload(
-        alternatives, [picture, number, hints, *chosen], [files, found], api_name="alternatives", **quiet
+        alternatives, [picture, number, hints, *chosen], [files, strokes], api_name="alternatives", **quiet
     )  # fmt: skip

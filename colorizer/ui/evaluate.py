@@ -7,6 +7,7 @@ import json
 import shutil
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,43 +17,26 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from .. import report
-from ..checkpoints import load_checkpoint
-from ..color import Array
+from ..arrays import Array
 from ..errors import UserError
-from ..evaluation import (
-    AB_STEP,
-    ERROR_STEP,
-    GRAY,
-    HELD_OUT,
-    Evaluation,
-    Results,
-    Store,
-    TestSet,
-    colored,
-    describe,
-    evaluate,
-    find_evaluations,
-    run_folder,
-    store_for,
-)
-from ..files import cache_folder, write_text
-from ..inference import Colorizer
-from ..metrics import FID, MEASURED, METRICS
-from ..perception import judges_there, open_judges
-from ..settings import Settings
+from ..evaluation.classifiers import available_classifiers
+from ..evaluation.evaluation import Evaluation, run_folder
+from ..evaluation.metrics import FID, METRICS
+from ..evaluation.report import error_map, rows
+from ..evaluation.results import AB_STEP, ERROR_STEP, GRAY
+from ..evaluation.store import find_evaluations
+from ..evaluation.testset import HELD_OUT, held_out_data
+from ..files import cache_folder
+from ..inference.settings import Settings
+from ..model.checkpoints import BUNDLED, load_checkpoint
+from ..pictures.sources import EXAMPLES
+from .access import check_folder, keep_upload, on_space
 from .common import (
-    BUNDLED,
-    EXAMPLES,
     HEAVY,
-    check_folder,
     checkpoint_names,
     checkpoint_path,
-    colorizer_for,
     duration,
     friendly,
-    keep_upload,
-    on_space,
     progress_bar,
     result_folder,
     runs_folder,
@@ -60,17 +44,19 @@ from .common import (
 from .train import take_zip
 
 _SHOWN = 24  # pictures in the gallery
-_SETTINGS = Settings()
+_KEPT = 3  # evaluations in memory: those last looked at
 _stops: dict[str, threading.Event] = {}
-_titles = {title: name for name, (title, _, _) in METRICS.items()}
+_evaluations: OrderedDict[str, Evaluation] = OrderedDict()
+_opening = threading.Lock()
+_titles = {metric.title: name for name, metric in METRICS.items()}
 
 
 def headline(summary: dict[str, Any]) -> str:
     """The MSE in large figures, and what it means."""
-    found = summary["metrics"]
+    columns = summary["metrics"]
     lines = []
-    for name in (n for n in found if n != GRAY):
-        m, g = found[name], found[GRAY]
+    for name in (n for n in columns if n != GRAY):
+        m, g = columns[name], columns[GRAY]
         lines.append(
             f"{html.escape(name)}: MSE of RGB **{m['mse_rgb']['mean']:.1f}** (gray {g['mse_rgb']['mean']:.1f})   "
             f"MSE of ab **{m['mse_ab']['mean']:.1f}** (gray {g['mse_ab']['mean']:.1f})"
@@ -82,23 +68,12 @@ def headline(summary: dict[str, Any]) -> str:
 
 
 def _table(summary: dict[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame(report.rows(summary), columns=["Metric", *summary["metrics"]])
-
-
-def _open(checkpoints: list[str] | str, data: str, limit: float) -> tuple[dict[str, Colorizer], TestSet, Path | None]:
-    """The networks by name, the pictures, and the first one's run, if it is one."""
-    names = [checkpoints] if isinstance(checkpoints, str) else list(checkpoints or [])
-    if not names:
-        raise UserError("Choose a checkpoint first.")
-    networks = {name: colorizer_for(name) for name in names}
-    run = run_folder(checkpoint_path(names[0]))
-    test_set = TestSet.open(data if data == HELD_OUT else check_folder(data), int(limit or 0) or None, run)
-    return networks, test_set, run
+    return pd.DataFrame(rows(summary), columns=["Metric", *summary["metrics"]])
 
 
 @friendly
 def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Iterator[tuple[Any, ...]]:
-    """Measure checkpoints on a folder of color photographs; what was measured before is gone on from.
+    """Measure checkpoints on a folder of color photographs; an interrupted evaluation resumes where it stopped.
 
     Args:
         checkpoints: one or more of "bundled", the names of runs, and paths of checkpoints.
@@ -110,18 +85,22 @@ def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Ite
         the MSE in words, the table of all metrics, the files (JSON, CSV, HTML report), the figures as JSON, how far it
         is, and where it is kept.
     """
-    networks, test_set, run = _open(checkpoints, data, limit)
-    judges = open_judges()
-    about = describe(networks, test_set, data, _SETTINGS, judges)
-    store = store_for(about, run, bool(fresh))
-    stop, token = threading.Event(), str(store.folder)
+    names = [checkpoints] if isinstance(checkpoints, str) else list(checkpoints or [])
+    if not names:
+        raise UserError("Choose a checkpoint first.")
+    paths = {name: checkpoint_path(name) for name in names}
+    if data != HELD_OUT:
+        data = check_folder(data)
+    elif run := run_folder(paths[names[0]]):
+        check_folder(held_out_data(run))
+    evaluation = Evaluation.open(paths, data, Settings(), int(limit or 0) or None, fresh=bool(fresh))
+    stop, token = threading.Event(), str(evaluation.store.folder)
     _stops[token] = stop
-    evaluation = Evaluation(list(networks), judges)
-    begun, total = time.monotonic(), len(test_set.names)
+    begun, total = time.monotonic(), len(evaluation.test_set.names)
     shown = begun
     yield "", gr.skip(), gr.skip(), gr.skip(), progress_bar(0, total, f"0 of {total}"), token
     try:
-        for at in evaluate(networks, test_set, evaluation, _SETTINGS, store):
+        for at in evaluation.run():
             now = time.monotonic()
             if now - shown > 1 and at.done < total:
                 left = duration((now - begun) / at.done * (total - at.done))
@@ -129,36 +108,22 @@ def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Ite
                 yield gr.skip(), gr.skip(), gr.skip(), gr.skip(), bar, token
                 shown = now
             if stop.is_set():
-                words = f"Stopped after {at.done} of {total}. Evaluate goes on there."
+                words = f"Stopped after {at.done} of {total}. Evaluate resumes there."
                 yield "", gr.skip(), gr.skip(), gr.skip(), progress_bar(at.done, total, words), token
                 return
     finally:
         _stops.pop(token, None)
-    summary = evaluation.compute()
-    files = _write(store, evaluation, summary, networks, test_set, limit)
-    figures = {"about": about, **summary}
+    evaluation.write_reports()
+    _keep(token, evaluation)
     done = progress_bar(total, total, f"{total} pictures in {duration(time.monotonic() - begun)}")
-    yield headline(summary), _table(summary), files, figures, done, token
+    figures = {"about": evaluation.about, **evaluation.summary}
+    yield headline(evaluation.summary), _table(evaluation.summary), _copies(evaluation), figures, done, token
 
 
-def _write(
-    store: Store, evaluation: Evaluation, summary: dict[str, Any], networks: dict[str, Colorizer],
-    test_set: TestSet, limit: float,
-) -> list[str]:  # fmt: skip
+def _copies(evaluation: Evaluation) -> list[str]:
     """The files to keep; what the page offers are copies, because it may not reach into the runs' folder."""
-    again = report.command([checkpoint_path(n) for n in networks], store.about["data"], int(limit or 0) or None)
-    write_text(store.folder / "command.txt", again)
-    write_text(store.folder / "evaluation.json", report.as_json(summary, store.about, evaluation))
-    write_text(store.folder / "evaluation.csv", report.as_csv(evaluation))
-    page = report.as_html(summary, store.about, again, evaluation, networks, test_set, _SETTINGS)
-    write_text(store.folder / "evaluation.html", page)
-    return _copies(store.folder)
-
-
-def _copies(folder: Path) -> list[str]:
     target = result_folder()
-    kept = [folder / f"evaluation.{suffix}" for suffix in ("json", "csv", "html")]
-    return [shutil.copy(str(path), str(target / path.name)) for path in kept if path.exists()]
+    return [shutil.copy(str(path), str(target / path.name)) for path in evaluation.reports()]
 
 
 def stop(token: str) -> None:
@@ -170,32 +135,34 @@ def stop(token: str) -> None:
 # ------------------------------------------------------------------------------------------- looking
 
 
-def _stored(token: str, features: bool = False) -> tuple[dict[str, Any], Evaluation]:
-    """An evaluation on disk: what was measured, and its figures; FID's only with `features`, which take time."""
-    folder = Path(token or "")
-    if folder not in find_evaluations(cache_folder(), runs_folder(), *runs_folder().glob("*")):
+def _keep(token: str, evaluation: Evaluation) -> None:
+    with _opening:
+        _evaluations[token] = evaluation
+        _evaluations.move_to_end(token)
+        while len(_evaluations) > _KEPT:
+            _evaluations.popitem(last=False)
+
+
+def _evaluation(token: str) -> Evaluation:
+    """One that was measured, out of memory or from disk."""
+    if token in _evaluations:
+        return _evaluations[token]
+    if Path(token or "") not in find_evaluations(cache_folder(), runs_folder(), *runs_folder().glob("*")):
         raise UserError("Evaluate something first.")
-    about = json.loads((folder / "about.json").read_text())
-    return about, Evaluation(list(about["networks"])).add(Store(folder, about).load(features))
-
-
-def _reopened(token: str) -> tuple[dict[str, Colorizer], TestSet, Results]:
-    about, evaluation = _stored(token)
-    networks, test_set, _ = _open(list(about["networks"]), about["data"], about["pictures"])
-    return networks, test_set, evaluation.results
+    evaluation = Evaluation.reopen(Path(token))
+    _keep(token, evaluation)
+    return evaluation
 
 
 @friendly
 def gallery(token: str, title: str, order: str) -> tuple[list[tuple[str, str]], list[str], str]:
-    """The worst or best pictures by a metric of the first network: gray, colored by each, true."""
-    networks, test_set, results = _reopened(token)
-    names, metric = list(networks), _titles[title]
-    chosen = report.ordered(results, metric, names[0], order == "Worst first", _SHOWN)
-    folder, shown = result_folder(), []
+    """The worst or best pictures by a metric of the first network: gray, colorized by each, true."""
+    evaluation, metric = _evaluation(token), _titles[title]
+    names, folder = list(evaluation.checkpoints), result_folder()
+    chosen = evaluation.ordered(metric, names[0], order == "Worst first", _SHOWN)
+    shown = []
     for k, result in enumerate(chosen):
-        true, gray, painted = colored(networks, test_set, result.name, _SETTINGS)
-        path = folder / f"{k:02d}.jpg"
-        Image.fromarray(report.side_by_side([gray, *painted, true])).save(path, quality=88)
+        path = shutil.copy(evaluation.strip(result.name), folder / f"{k:02d}.jpg")
         figures = ", ".join(f"{result.metrics[n].get(metric, float('nan')):.2f}" for n in (*names, GRAY))
         shown.append((str(path), f"{Path(result.name).name}: {title} {figures}"))
     words = f"From left to right: gray, {', '.join(names)}, true. The figures: {', '.join(names)}, gray."
@@ -204,11 +171,10 @@ def gallery(token: str, title: str, order: str) -> tuple[list[tuple[str, str]], 
 
 @friendly
 def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[Any, ...]:
-    """One picture: the slider between colored and true, its error maps, its figures."""
-    networks, test_set, results = _reopened(token)
-    name = shown[chosen.index]
-    result = results[results.names.index(name)]
-    true, _, painted = colored(networks, test_set, name, _SETTINGS)
+    """One picture: the slider between colorized and true, its error maps, its figures."""
+    evaluation, name = _evaluation(token), shown[chosen.index]
+    result = evaluation.results[evaluation.results.names.index(name)]
+    true, _, colorized = evaluation.picture(name)
     folder = result_folder()
 
     def saved(rgb: Array, stem: str) -> str:
@@ -216,14 +182,14 @@ def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[A
         Image.fromarray(rgb).save(path)
         return str(path)
 
-    maps = [report.error_map(rgb, true) for rgb in painted]
-    table = [[METRICS[m][0], *(f"{result.metrics[c][m]:.3f}" for c in result.metrics)] for m in result.metrics[GRAY]]
+    maps = [error_map(rgb, true) for rgb in colorized]
+    table = [[METRICS[m].title, *(f"{result.metrics[c][m]:.3f}" for c in result.metrics)] for m in result.metrics[GRAY]]
     return (
-        (saved(painted[0], "colored"), saved(true, "true")),
+        (saved(colorized[0], "colorized"), saved(true, "true")),
         saved(np.concatenate(maps, axis=1), "error"),
         pd.DataFrame(table, columns=["Metric", *result.metrics]),
-        f"**{html.escape(name)}**: {html.escape(next(iter(networks)))} and the truth. The map shows where ab is "
-        f"wrong: black not at all, light yellow by 60 and more.",
+        f"**{html.escape(name)}**: {html.escape(next(iter(evaluation.checkpoints)))} and the truth. The map shows "
+        f"where ab is wrong: black not at all, light yellow by 60 and more.",
         gr.Column(visible=True),
     )
 
@@ -231,14 +197,13 @@ def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[A
 @friendly
 def histograms(token: str) -> tuple[Any, ...]:
     """How errors and colors are distributed over all pixels."""
-    found = _stored(token)[1].histograms
     frames = {}
     for kind, low, step, title in (
         ("error", 0, ERROR_STEP, "ab error"), ("a", -110, AB_STEP, "a, green to red"),
         ("b", -110, AB_STEP, "b, blue to yellow"),
     ):  # fmt: skip
         lines = []
-        for key, counts in found.items():
+        for key, counts in _evaluation(token).figures.histograms.items():
             if key.startswith(f"{kind} "):
                 share = np.array(counts) / max(sum(counts), 1) * 100
                 lines += [(low + step * (k + 0.5), s, key.removeprefix(f"{kind} ")) for k, s in enumerate(share)]
@@ -248,28 +213,28 @@ def histograms(token: str) -> tuple[Any, ...]:
 
 def stored_names() -> list[tuple[str, str]]:
     """The evaluations on disk, the latest first: what they are of, and where."""
-    found = []
+    names = []
     for folder in find_evaluations(cache_folder(), *runs_folder().glob("*"))[:50]:
         try:
             about = json.loads((folder / "about.json").read_text())
         except (OSError, ValueError):
             continue
         when = time.strftime("%Y-%m-%d %H:%M", time.localtime((folder / "results.jsonl").stat().st_mtime))
-        found.append((f"{', '.join(about['networks'])} on {about['data']}, {when}", str(folder)))
-    return found
+        names.append((f"{', '.join(about['networks'])} on {about['data']}, {when}", str(folder)))
+    return names
 
 
 @friendly
 def recall(token: str) -> tuple[Any, ...]:
     """Show an evaluation of before."""
-    summary = _stored(token, features=True)[1].compute()
-    return headline(summary), _table(summary), _copies(Path(token)), token, command_of(token)
+    evaluation = _evaluation(token)
+    summary = evaluation.summary
+    return headline(summary), _table(summary), _copies(evaluation), token, evaluation.command
 
 
 def command_of(token: str) -> str:
-    """The command line that measures the same; "" if it was not kept."""
-    path = Path(token) / "command.txt"
-    return path.read_text() if path.exists() else ""
+    """The command line that measures the same."""
+    return _evaluation(token).command
 
 
 @friendly
@@ -290,8 +255,8 @@ def _examples() -> str:
 
 def build() -> gr.Dropdown:
     """Lay out the tab; returns the choice of the networks."""
-    there = judges_there()
-    known = [m for m in METRICS if m in (*MEASURED, *there)]
+    there = available_classifiers()
+    shown_metrics = [m for name, m in METRICS.items() if m.of is not None or name in there]
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280):
             checkpoints = gr.Dropdown(
@@ -319,12 +284,13 @@ def build() -> gr.Dropdown:
     with gr.Column(visible=False) as results:
         table = gr.Dataframe(interactive=False, wrap=True, elem_id="figures", buttons=[])
         with gr.Accordion("What they mean", open=False):
-            defined = [METRICS[m] for m in known] + ([FID] if "inception" in there else [])
-            gr.Markdown("\n".join(f"- **{title}** {f'({unit})' if unit else ''}: {m}" for title, unit, m in defined))
+            defined = [*shown_metrics, *([FID] if "inception" in there else [])]
+            units = [f" ({m.unit})" if m.unit else "" for m in defined]
+            gr.Markdown("\n".join(f"- **{m.title}**{u}: {m.describe()}" for m, u in zip(defined, units, strict=True)))
             gr.Markdown("In brackets: a 95% interval of the mean, by bootstrap over the pictures.")
         with gr.Row():
             metric = gr.Dropdown(
-                [METRICS[m][0] for m in known], value="MSE of RGB", label="Sort by", scale=1, min_width=160
+                [m.title for m in shown_metrics], value="MSE of RGB", label="Sort by", scale=1, min_width=160
             )
             order = gr.Radio(["Worst first", "Best first"], value="Worst first", show_label=False, scale=2)
         legend = gr.Markdown()

@@ -15,6 +15,8 @@ SWATCHES = {
     "Grass": "#5f7f38", "Sky": "#86aed6", "Denim": "#4d6a8f", "Navy": "#27375f", "Violet": "#6d4d86",
     "Wood": "#85603c", "Brick": "#9a5440", "Gray": "#808080",
 }  # fmt: skip
+
+
 _TEMPLATE = """
 <div class="painter">
   <canvas tabindex="0" role="img" aria-label="The photo: paint on it"></canvas>

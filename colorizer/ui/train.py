@@ -4,54 +4,31 @@ from __future__ import annotations
 
 import html
 import json
-import re
-import subprocess
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-import pandas as pd
 from PIL import Image
 
-from ..checkpoints import load_checkpoint
-from ..config import TrainingConfig
+from ..data.survey import Survey, survey
 from ..errors import UserError
-from ..export import export
-from ..features import EXTRACTORS
-from ..hub import push
-from ..networks import NETWORKS, OBJECTIVES
-from ..pictures import thumbnail_rgb
-from ..runs import TRAIN_PY, Run, find_runs, start
-from ..sources import ZipSource
-from ..training import Survey, survey
-from .common import (
-    BUNDLED,
-    check_folder,
-    checkpoint_names,
-    duration,
-    friendly,
-    keep_upload,
-    on_space,
-    progress_bar,
-    result_folder,
-    runs_folder,
-)
+from ..model.backbones import BACKBONES
+from ..model.checkpoints import BUNDLED, load_checkpoint
+from ..model.export import export, push
+from ..model.networks import NETWORKS, OBJECTIVES
+from ..pictures.reading import thumbnail_rgb
+from ..pictures.sources import ZipSource
+from ..processes import run_module
+from ..training.config import TrainingConfig, TrainingOptions
+from ..training.runs import Run, start
+from .access import check_folder, keep_upload, on_space
+from .common import checkpoint_names, duration, friendly, result_folder, runs_folder
+from .run_view import follow, named_run, run_names
 
 _ROWS, _COLUMNS, _SIDE = 3, 8, 96  # of the contact sheet
 _FRESH = "the classifier"  # what a network starts from, if not from a checkpoint
 _REFUSED = "Training is switched off on this shared Space. Duplicate the Space to your account, or run it at home."
-
-
-def _names() -> list[str]:
-    return [run.folder.name for run in find_runs(runs_folder())]
-
-
-def _run(name: str | None) -> Run:
-    if not name or not re.fullmatch(r"[\w][\w.-]*", name) or not (runs_folder() / name).is_dir():
-        raise UserError("Choose a run first.")
-    return Run(runs_folder() / name)
 
 
 def _launch(run: Run, arguments: list[str]) -> None:
@@ -64,7 +41,7 @@ def _init(chosen: str | None) -> str | None:
     """What `--init` is to be, of the choice on the page."""
     if not chosen or chosen == _FRESH:
         return None
-    return chosen if chosen == BUNDLED else str(_run(chosen).folder)
+    return chosen if chosen == BUNDLED else str(named_run(chosen).folder)
 
 
 def _config(
@@ -80,7 +57,7 @@ def _config(
         "init": _init(init),
     }  # fmt: skip
     arguments = [f"--{k.replace('_', '-')}={v}" for k, v in chosen.items() if v is not None]
-    return TrainingConfig(**chosen), arguments  # which says at once what is wrong
+    return TrainingOptions(**chosen).resolve(), arguments  # which says at once what is wrong
 
 
 @friendly
@@ -95,7 +72,7 @@ def start_training(
         epochs: how often every picture is seen.
         network: "skip_fusion" or "fusion".
         objective: "classification" or "regression".
-        features: "tf_efficientnet_lite0" or "inception_resnet_v2".
+        features: "tf_efficientnet_lite0", "inception_resnet_v2", or another model of timm.
         batch_size: pictures a step.
         learning_rate: 0 for the network's own.
         size: side of the crops in pixels, a multiple of 32; 0 for the network's own.
@@ -124,7 +101,7 @@ def stop_training(name: str) -> str:
     Returns:
         what happens now.
     """
-    run = _run(name)
+    run = named_run(name)
     if run.process() is None:
         return f"{name} is not running."
     run.stop()
@@ -140,8 +117,8 @@ def resume_training(name: str) -> str:
     Returns:
         the name of the run.
     """
-    run = _run(name)
-    if run.status() == "finished":
+    run = named_run(name)
+    if run.outcome().state == "finished":
         raise UserError(f"The run {name} has finished all its epochs.")
     if run.process() is not None:
         raise UserError(f"The run {name} is still going.")
@@ -160,7 +137,7 @@ def delete_run(name: str) -> str:
     """
     if on_space():
         raise UserError(_REFUSED)
-    _run(name).delete()
+    named_run(name).delete()
     return f"{name} is deleted."
 
 
@@ -170,13 +147,14 @@ def training_status(name: str) -> dict[str, Any]:
     Args:
         name: of the run.
     Returns:
-        its status ("waiting", "running", "finished", "stopped" or "failed"), why it ended if it died, its last metrics,
-        and the end of its log.
+        its status ("waiting", "running", "finished", "stopped", "failed" or "killed"), the reason if it failed or was
+        killed, its last metrics, and the end of its log.
     """
-    run = friendly(_run)(name)
+    run = friendly(named_run)(name)
     metrics = run.metrics()
     last = metrics[-1] if metrics else None
-    return {"status": run.status(), "why": run.why(), "last": last, "log": run.log_tail()}
+    state, reason = run.outcome()
+    return {"status": state, "reason": reason, "last": last, "log": run.log_tail()}
 
 
 # ----------------------------------------------------------------------------------------- choosing
@@ -195,19 +173,22 @@ def take_zip(file: str) -> str:
 @friendly
 def look(data: str, limit: float, progress: gr.Progress = gr.Progress()) -> tuple[str, gr.Image]:  # noqa: B008
     """How many pictures there are, how many are left out and why, the split, and a contact sheet."""
-    config = TrainingConfig(data=check_folder(data), output="", limit=int(limit or 0) or None)
-    found = survey(config, lambda done, total: progress((done, total), desc="Looking at the pictures", unit="pictures"))
-    words = f"{found.scan.summary()}: {len(found.train)} to learn from, {len(found.validation)} to check with."
-    return html.escape(words), gr.Image(_contact_sheet(found), visible=True)
+    pictures = survey(
+        check_folder(data), int(limit or 0) or None,
+        progress=lambda done, total: progress((done, total), desc="Looking at the pictures", unit="pictures"),
+    )  # fmt: skip
+    number = len(pictures.held_out)
+    words = f"{pictures.scan.summary()}: {len(pictures.train)} for training, {number} for validation."
+    return html.escape(words), gr.Image(_contact_sheet(pictures), visible=True)
 
 
-def _contact_sheet(found: Survey) -> str:
-    number = min(_ROWS * _COLUMNS, len(found.train))
-    chosen = found.train[:: max(len(found.train) // number, 1)][:number]
+def _contact_sheet(pictures: Survey) -> str:
+    number = min(_ROWS * _COLUMNS, len(pictures.train))
+    chosen = pictures.train[:: max(len(pictures.train) // number, 1)][:number]
     rows = -(-len(chosen) // _COLUMNS)
     sheet = Image.new("RGB", (_COLUMNS * _SIDE, rows * _SIDE), "white")
     for k, picture in enumerate(chosen):
-        rgb = thumbnail_rgb(found.source.read(picture.name), _SIDE)
+        rgb = thumbnail_rgb(pictures.source.read(picture.name), _SIDE)
         side = min(rgb.shape[:2])
         top, left = (rgb.shape[0] - side) // 2, (rgb.shape[1] - side) // 2
         square = Image.fromarray(rgb[top : top + side, left : left + side]).resize((_SIDE, _SIDE))
@@ -223,95 +204,15 @@ def how_long(*settings: Any) -> str:
     if on_space():
         raise UserError(_REFUSED)
     _, arguments = _config("unused", *settings)
-    command = [sys.executable, str(TRAIN_PY), *arguments, "--estimate"]
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = run_module("colorizer.commands.train", [*arguments, "--estimate"])
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.startswith("train.py: ")]
         raise UserError(said[-1].removeprefix("train.py: ") if said else "The time could not be measured.")
-    found = json.loads(done.stdout.splitlines()[-1])
-    words = f"About **{duration(found['seconds'])}**: {found['steps']} steps of {found['step']:.2f} s"
-    if found["preparing"] >= 1:
-        words += f", after {duration(found['preparing'])} for the embeddings"
-    return words + f". {100 * found['data_share']:.0f}% of a step is waiting for pictures."
-
-
-# ----------------------------------------------------------------------------------------- watching
-
-
-def _summary(run: Run, metrics: list[dict[str, Any]]) -> tuple[gr.HTML, str]:
-    """The progress bar, and the words under it."""
-    status = run.status()
-    words = {
-        "waiting": "**Waiting** for another run to end", "running": "**Training**", "finished": "**Finished**",
-        "stopped": "**Stopped**, can be resumed", "failed": "**Ended without learning**",
-    }[status]  # fmt: skip
-    if why := run.why():
-        words = f"**Died**{', can be resumed' if status == 'stopped' else ''}. {html.escape(why)}"
-    started = [m for m in metrics if m["event"] == "start"]
-    if started:
-        words += f", on {started[-1]['device']}, {started[-1]['pictures']} pictures"
-    if not metrics:
-        bar = gr.HTML(visible=False)
-        return bar, words + (": getting ready" if status == "running" else "")
-    last = metrics[-1]
-    left, speed = "", ""
-    steps = [m for m in metrics if m["event"] == "step"]
-    if status == "running" and steps:
-        remaining = (last["steps"] - last["step"]) * run.config().get("batch_size", 32)
-        left = f", about {duration(remaining / steps[-1]['pictures_per_second'])} left"
-        speed = f", {steps[-1]['pictures_per_second']:.1f} pictures a second"
-        if steps[-1]["data_share"] > 0.1:
-            speed += f" ({100 * steps[-1]['data_share']:.0f}% of the time waiting for pictures)"
-    bar = progress_bar(
-        last["step"], last["steps"], f"Epoch {last['epoch']}, step {last['step']} of {last['steps']}{left}{speed}"
-    )
-    epochs = [m for m in metrics if m["event"] == "epoch"]
-    if epochs:
-        e = epochs[-1]
-        words += (
-            f"  \nValidation MSE of ab **{e['mse_ab']:.1f}** (gray {e['gray_mse_ab']:.1f}), "
-            f"of RGB **{e['mse_rgb']:.1f}** (gray {e['gray_mse_rgb']:.1f}). "
-            f"The pictures at the end: gray, colored, true."
-        )
-    return bar, words
-
-
-def follow(name: str | None) -> tuple[Any, ...]:
-    """Everything the page shows of a run."""
-    names = _names()
-    if not names:
-        hint = "No runs yet. Choose pictures and press Train: the sample set is enough to try it."
-        hidden = gr.LinePlot(visible=False), gr.LinePlot(visible=False), gr.Image(visible=False)
-        off = (gr.Button(interactive=False),) * 6
-        return gr.Dropdown(choices=[], value=None), gr.HTML(visible=False), hint, *hidden, "", *off
-    if name not in names:
-        name = names[0]
-    run = _run(name)
-    metrics = run.metrics()
-    steps = [m for m in metrics if m["event"] == "step"]
-    epochs = [m for m in metrics if m["event"] == "epoch"]
-    loss = pd.DataFrame({"step": [m["step"] for m in steps], "loss": [m["loss"] for m in steps]})
-    error = pd.DataFrame(
-        [(m["epoch"], m[key], of) for key, of in (("mse_ab", "network"), ("gray_mse_ab", "gray")) for m in epochs],
-        columns=["epoch", "MSE of ab", "of"],
-    )
-    previews = run.previews()
-    status, usable = run.status(), (run.folder / "best.safetensors").exists()
-    going = status in ("running", "waiting")
-    return (
-        gr.Dropdown(choices=names, value=name),
-        *_summary(run, metrics),
-        gr.LinePlot(loss if len(loss) else None, visible=len(loss) > 1),
-        gr.LinePlot(error if len(error) else None, visible=len(epochs) > 1),
-        gr.Image(str(previews[-1]) if previews else None, visible=bool(previews)),
-        f"<pre>{html.escape(run.log_tail())}</pre>",
-        gr.Button(interactive=going),
-        gr.Button(interactive=status in ("stopped", "failed") and (run.folder / "last.pt").exists()),
-        gr.Button(interactive=usable),
-        gr.Button(interactive=usable),
-        gr.Button(interactive=usable),
-        gr.Button(interactive=not going),
-    )
+    measured = json.loads(done.stdout.splitlines()[-1])
+    words = f"About **{duration(measured['seconds'])}**: {measured['steps']} steps of {measured['step']:.2f} s"
+    if measured["preparing"] >= 1:
+        words += f", after {duration(measured['preparing'])} for the embeddings"
+    return words + f". {100 * measured['data_share']:.0f}% of a step is waiting for pictures."
 
 
 # -------------------------------------------------------------------------------------------- using
@@ -320,7 +221,7 @@ def follow(name: str | None) -> tuple[Any, ...]:
 @friendly
 def exported(name: str) -> list[str]:
     """One small file of a run's best weights, and its model card."""
-    return [str(path) for path in export(load_checkpoint(_run(name).folder), result_folder(), name)]
+    return [str(path) for path in export(load_checkpoint(named_run(name).folder), result_folder(), name)]
 
 
 @friendly
@@ -328,7 +229,9 @@ def pushed(name: str, repository: str, token: str) -> str:
     """Upload a run's best weights to the Hugging Face Hub; the address."""
     if on_space():
         raise UserError("A shared Space uploads nothing. Duplicate it, or run the program at home.")
-    address = push(load_checkpoint(_run(name).folder), (repository or "").strip(), token=(token or "").strip() or None)
+    address = push(
+        load_checkpoint(named_run(name).folder), (repository or "").strip(), token=(token or "").strip() or None
+    )
     return f"Uploaded: [{repository}]({address})"
 
 
@@ -351,7 +254,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
         tabs: of the page.
         colorize_with, evaluate_with: the choice of a network on the other tabs.
     """
-    defaults = TrainingConfig(data="", output="")
+    defaults = TrainingOptions(data="", output="")
     with gr.Row():
         with gr.Column(scale=2, min_width=280, elem_id="choose"):
             data = gr.Textbox(
@@ -362,7 +265,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
                 sample = gr.Button("Sample set", size="sm", min_width=90)
                 imagenette = gr.Button("Imagenette", size="sm", min_width=90)
                 upload = gr.UploadButton("Upload a zip", file_types=[".zip"], size="sm", min_width=90)
-            found = gr.Markdown()
+            counts = gr.Markdown()
             sheet = gr.Image(show_label=False, interactive=False, type="filepath", visible=False, buttons=[])
             epochs = gr.Number(label="Epochs", value=defaults.epochs, precision=0)
             with gr.Accordion("More", open=False):
@@ -375,7 +278,13 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
                 )
                 network = gr.Radio(list(NETWORKS), value=defaults.network, label="Network")
                 objective = gr.Radio(list(OBJECTIVES), value=defaults.objective, label="Objective")
-                features = gr.Dropdown(list(EXTRACTORS), value=defaults.features, label="Feature extractor")
+                features = gr.Dropdown(
+                    list(BACKBONES),
+                    value=defaults.features,
+                    label="Feature extractor",
+                    allow_custom_value=True,
+                    info="Or another model of timm",
+                )
                 weights = gr.Textbox(label="Its weights", info="A file; empty for the published ones")
                 batch_size = gr.Number(label="Batch size", value=defaults.batch_size, precision=0)
                 rate = gr.Number(label="Learning rate", value=0, info="0 for the network's own")
@@ -387,7 +296,9 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
             estimated = gr.Markdown()
         with gr.Column(scale=3, min_width=280):
             # A run that was just started is not among the choices that the page was built with.
-            name = gr.Dropdown(label="Run", choices=_names(), value=next(iter(_names()), None), allow_custom_value=True)
+            name = gr.Dropdown(
+                label="Run", choices=run_names(), value=next(iter(run_names()), None), allow_custom_value=True
+            )
             bar = gr.HTML(elem_id="run-progress", visible=False)
             summary = gr.Markdown()
             with gr.Row(elem_id="run-buttons"):
@@ -401,7 +312,8 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
             with gr.Row():
                 loss = gr.LinePlot(x="step", y="loss", title="Loss", height=220, visible=False, min_width=240)
                 error = gr.LinePlot(
-                    x="epoch", y="MSE of ab", color="of", title="Validation", height=220, visible=False, min_width=240,
+                    x="epoch", y="MSE of ab", color="of", title="Validation crops", height=220, visible=False,
+                    min_width=240,
                     color_map={"network": "#0f766e", "gray": "#a8a29e"},
                 )  # fmt: skip
             preview = gr.Image(
@@ -418,10 +330,12 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
     settings = [data, epochs, network, objective, features, batch_size, rate, size, weights, limit, init]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     private: dict[str, Any] = {"api_visibility": "private"}
-    data.submit(look, [data, limit], [found, sheet], **private)
+    data.submit(look, [data, limit], [counts, sheet], **private)
     for button, word in ((sample, "sample"), (imagenette, "imagenette")):
-        button.click(lambda word=word: word, None, data, **private).then(look, [data, limit], [found, sheet], **private)
-    upload.upload(take_zip, upload, data, **private).success(look, [data, limit], [found, sheet], **private)
+        button.click(lambda word=word: word, None, data, **private).then(
+            look, [data, limit], [counts, sheet], **private
+        )
+    upload.upload(take_zip, upload, data, **private).success(look, [data, limit], [counts, sheet], **private)
     ask.click(how_long, settings, estimated, trigger_mode="once", concurrency_limit=1, **private)
     init.focus(lambda: gr.Dropdown(choices=_start_choices()), None, init, **private)
     go.click(start_training, settings, name, api_name="train", trigger_mode="once").success(

@@ -1,0 +1,142 @@
+"""CIE Lab, and how the networks see it.
+
+Lab here is CIE L*a*b* of sRGB (IEC 61966-2-1) under D65: L in [0, 100], and for sRGB colors a in [-86, 98], b in
+[-108, 95]. Arrays are HWC and numpy; tensors are channels-first and torch. Both go through the same formulas, which are
+written here and not taken from a library, because the same ones must serve tensors with gradients and whole photographs
+in strips.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ..arrays import Array, from_unit, full_scale
+
+L_SCALE = 50.0  # network input is L / 50 - 1, in [-1, 1]
+AB_SCALE = 110.0  # regression target is ab / 110, in [-1, 1]
+# sRGB primaries under D65; the rows give X, Y, Z and each is divided by its white, so that white is (1, 1, 1).
+_RGB_TO_XYZ = np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
+
+
+_RGB_TO_XYZ /= _RGB_TO_XYZ.sum(axis=1, keepdims=True)
+
+
+_XYZ_TO_RGB = np.linalg.inv(_RGB_TO_XYZ)
+_EPSILON, _KAPPA = (6 / 29) ** 3, 24389 / 27
+
+
+def normalize_l(lightness: Tensor) -> Tensor:
+    """L in [0, 100] to the network's input in [-1, 1]."""
+    return lightness / L_SCALE - 1
+
+
+def normalize_ab(ab: Tensor) -> Tensor:
+    """ab in Lab units to the regression target, in [-1, 1] for every sRGB color."""
+    return ab / AB_SCALE
+
+
+def denormalize_ab(ab: Tensor) -> Tensor:
+    """The inverse of `normalize_ab`."""
+    return ab * AB_SCALE
+
+
+def _mix(matrix: npt.NDArray[np.float64], x: Tensor) -> Tensor:
+    """Multiply the channel axis (third from the end) by a 3x3 matrix."""
+    rows = [sum(float(m) * c for m, c in zip(row, x.unbind(-3), strict=True)) for row in matrix]
+    return torch.stack(rows, dim=-3)  # type: ignore[arg-type]
+
+
+def _linearize(rgb: Tensor) -> Tensor:
+    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4)
+
+
+def _companding(linear: Tensor) -> Tensor:
+    return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
+
+
+def rgb_to_lab_tensor(rgb: Tensor) -> Tensor:
+    """sRGB to Lab.
+
+    Args:
+        rgb: (..., 3, H, W), floating point, [0, 1].
+    Returns:
+        (..., 3, H, W): L in [0, 100], a and b in Lab units.
+    """
+    xyz = _mix(_RGB_TO_XYZ, _linearize(rgb))
+    f = torch.where(xyz > _EPSILON, xyz.clamp(min=_EPSILON) ** (1 / 3), (_KAPPA * xyz + 16) / 116)
+    fx, fy, fz = f.unbind(-3)
+    return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], dim=-3)
+
+
+def _lab_to_linear(lab: Tensor) -> Tensor:
+    """Lab to linear RGB, unclipped."""
+    lightness, a, b = lab.unbind(-3)
+    fy = (lightness + 16) / 116
+    f = torch.stack([fy + a / 500, fy, fy - b / 200], dim=-3)
+    return _mix(_XYZ_TO_RGB, torch.where(f > 6 / 29, f**3, (116 * f - 16) / _KAPPA))
+
+
+def lab_to_rgb_tensor(lab: Tensor) -> Tensor:
+    """Lab to sRGB. What lies outside the gamut is clipped, which changes L; `fit_gamut` first keeps it.
+
+    Args:
+        lab: (..., 3, H, W), floating point.
+    Returns:
+        (..., 3, H, W) in [0, 1].
+    """
+    return _companding(_lab_to_linear(lab)).clamp(0, 1)
+
+
+def rgb_to_lab(rgb: Array) -> npt.NDArray[np.float32]:
+    """sRGB to Lab on numpy.
+
+    Args:
+        rgb: HWC, 3 channels; uint8, uint16, or floating point in [0, 1].
+    Returns:
+        HWC float32: L in [0, 100], a and b in Lab units.
+    Raises:
+        TypeError: another dtype.
+    """
+    unit = rgb.astype(np.float32) / np.float32(full_scale(rgb.dtype))
+    chw = torch.from_numpy(np.ascontiguousarray(np.moveaxis(unit, -1, -3)))
+    return np.moveaxis(rgb_to_lab_tensor(chw).numpy(), -3, -1)
+
+
+def lab_to_rgb(lab: Array, dtype: npt.DTypeLike = np.float32) -> Array:
+    """Lab to sRGB on numpy, clipped to the gamut and rounded to the nearest step of an integer dtype.
+
+    Args:
+        lab: HWC, floating point.
+        dtype: uint8, uint16, or a floating-point type.
+    Returns:
+        HWC of that dtype; [0, 255], [0, 65535] or [0, 1].
+    """
+    chw = torch.from_numpy(np.ascontiguousarray(np.moveaxis(lab, -1, -3), dtype=np.float32))
+    return from_unit(np.moveaxis(lab_to_rgb_tensor(chw).numpy(), -3, -1), dtype)
+
+
+@lru_cache(maxsize=2)
+def _linear_table(levels: int) -> npt.NDArray[np.float32]:
+    return _linearize(torch.arange(levels, dtype=torch.float64) / (levels - 1)).numpy().astype(np.float32)
+
+
+def lightness(rgb: Array) -> npt.NDArray[np.float32]:
+    """L alone, faster than `rgb_to_lab`.
+
+    Args:
+        rgb: HWC, 3 channels; uint8, uint16, or floating point in [0, 1].
+    Returns:
+        HW float32, L in [0, 100].
+    """
+    scale = full_scale(rgb.dtype)
+    if scale > 1:
+        linear = _linear_table(int(scale) + 1)[rgb]
+    else:
+        linear = _linearize(torch.from_numpy(rgb.astype(np.float32))).numpy()
+    y = linear @ _RGB_TO_XYZ[1].astype(np.float32)
+    return np.where(y > _EPSILON, 116 * np.cbrt(y) - 16, _KAPPA * y).astype(np.float32)

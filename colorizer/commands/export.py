@@ -1,0 +1,50 @@
+"""Make one small file of a run's checkpoint, and a model card; to keep, to give away, or for the Hugging Face Hub.
+
+python -m colorizer.commands.export runs/mine -o mine.safetensors      # and mine.md
+python -m colorizer.commands.export runs/mine --push me/my-colors      # after `hf auth login`
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from ..errors import UserError
+from .options import parser, run
+
+
+def main() -> int:
+    """Exit status 0: done, 2: something needs fixing by the user."""
+    p = parser("python -m colorizer.commands.export", __doc__)
+    p.add_argument("checkpoint", help="the folder of a run, or a .safetensors file")
+    p.add_argument("-o", "--output", type=Path, help="the file to write, .safetensors")
+    p.add_argument("--push", metavar="OWNER/NAME", help="upload it to this repository of the Hugging Face Hub")
+    p.add_argument("--private", action="store_true", help="with --push: only you see a new repository")
+    p.add_argument("--full", action="store_true", help="keep 32-bit floats; the file is twice as large")
+    arguments = p.parse_args()
+    return run("export", lambda: _export(arguments), "Stopped.")
+
+
+def _export(arguments: argparse.Namespace) -> int:
+    from ..files import write_text
+    from ..model.checkpoints import load_checkpoint, save_checkpoint
+    from ..model.export import model_card, push
+
+    output: Path | None = arguments.output
+    if output is None and arguments.push is None:
+        raise UserError("Say where to: -o FILE.safetensors, or --push OWNER/NAME.")
+    checkpoint = load_checkpoint(arguments.checkpoint)
+    if output is not None:
+        if output.suffix != ".safetensors":
+            raise UserError(f"The file to write must end in .safetensors, not {output.name}.")
+        save_checkpoint(checkpoint, output, half=not arguments.full)
+        write_text(output.with_suffix(".md"), model_card(checkpoint, output.stem))
+        print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, and {output.with_suffix('.md').name}")
+    if arguments.push is not None:
+        print(push(checkpoint, arguments.push, arguments.private))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From pictures to what a network is trained on."""

@@ -1,0 +1,152 @@
+"""What the network is trained on: crops of pictures, in an order that can be resumed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+from ..arrays import Array, resize
+from ..color.bins import soft_histogram
+from ..color.lab import lightness, rgb_to_lab_tensor
+from ..pictures.reading import thumbnail_rgb
+from ..pictures.sources import PictureSource
+from .degradation import degrade
+from .embeddings import EmbeddingCache
+from .hint_sampling import Patch, draw_patches, draw_patches_within, hint_planes
+from .recoloring import recolor
+from .scan import SCAN_SIDE, PictureInfo
+
+RECOLORED = 0.3  # share of the pictures with hints
+
+
+class Sample(NamedTuple):
+    """One training picture.
+
+    Attributes:
+        rgb: (3, S, S) uint8, whose colors are to be learned.
+        lightness: (1, S, S) float32, the L in [0, 100] that the network sees; perhaps degraded.
+        hints: (3, S, S) float32 of `hints.hint_planes`, or (0,) for a network that takes none.
+        embedding: (1000,) float32, or (0,) without one.
+    """
+
+    rgb: Tensor
+    lightness: Tensor
+    hints: Tensor
+    embedding: Tensor
+
+
+def crop(rgb: Array, size: int, rng: np.random.Generator | None) -> Array:
+    """A square crop, resized to size x size: 60 to 100% of the short side anywhere, or the middle without `rng`."""
+    height, width = rgb.shape[:2]
+    short = min(height, width)
+    side = short if rng is None else round(short * rng.uniform(0.6, 1.0))
+    corner = rng.random(2) if rng is not None else np.array([0.5, 0.5])
+    top, left = round(corner[0] * (height - side)), round(corner[1] * (width - side))
+    return resize(rgb[top : top + side, left : left + side], size, size)
+
+
+@dataclass
+class CropDataset(Dataset[Sample]):
+    """Crops of pictures. Items are asked for as (epoch, index), and depend on nothing else but the seed.
+
+    Training crops are random in place, zoom and flip; a share `degrade` of them has its L made old, a share `hinted`
+    gets hints (None: the network takes none), and of those with hints a share has something recolored. With `augment`
+    off, the middle, unflipped, as it is, without hints.
+    """
+
+    source: PictureSource
+    pictures: Sequence[PictureInfo]
+    size: int
+    seed: int = 0
+    augment: bool = True
+    degrade: float = 0.0
+    hinted: float | None = None
+    embeddings: EmbeddingCache | None = None
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, item: tuple[int, int]) -> Sample:
+        epoch, index = item
+        picture = self.pictures[index]
+        rng = np.random.default_rng((self.seed, epoch, index)) if self.augment else None
+        rgb = crop(thumbnail_rgb(self.source.read(picture.name), self.size * 5 // 3), self.size, rng)
+        flip = rng is not None and rng.random() < 0.5
+        if flip:
+            rgb = rgb[:, ::-1]
+        patches: list[Patch] = []
+        if rng is not None and self.hinted is not None:
+            patches = draw_patches(rng, (self.size, self.size), self.hinted)
+            if patches and rng.random() < RECOLORED and (recolored := recolor(rgb, rng)):
+                rgb, region = recolored
+                patches = draw_patches_within(rng, region) + patches[: int(rng.integers(4))]
+        light = lightness(rgb)
+        if rng is not None and rng.random() < self.degrade:
+            light = degrade(light, rng)
+        embedding = torch.from_numpy(self.embeddings.get(picture.key, flip)) if self.embeddings else torch.empty(0)
+        pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+        hints = (
+            torch.from_numpy(hint_planes(rgb, patches))
+            if rng is not None and self.hinted is not None
+            else torch.empty(0)
+        )
+        return Sample(pixels, torch.from_numpy(light)[None], hints, embedding)
+
+
+@dataclass
+class BatchOrder(Sampler[list[tuple[int, int]]]):
+    """The batches of one epoch for one of `ranks` processes, from `start` on.
+
+    The order is drawn from (seed, epoch) alone, and a batch is divided among the processes: any number of
+    them sees the same global batches, and a resumed epoch goes on with the very pictures that were next.
+    """
+
+    length: int
+    batch_size: int
+    seed: int
+    epoch: int
+    start: int = 0
+    rank: int = 0
+    ranks: int = 1
+
+    @cached_property
+    def batches(self) -> int:
+        """Batches in a whole epoch; an incomplete last one is left out unless it is the only one."""
+        return max(self.length // self.batch_size, 1)
+
+    def __len__(self) -> int:
+        return self.batches - self.start
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        for batch in range(self.start, self.batches):
+            indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
+            yield [(self.epoch, int(i)) for i in indices[self.rank :: self.ranks]]
+
+
+def ab_prior(dataset: CropDataset, sample: int = 2000) -> Tensor:
+    """The empirical distribution of the 313 bins, smoothed by the soft encoding: (313,) float32, sum 1.
+
+    Args:
+        dataset: training pictures.
+        sample: how many to look at, evenly spaced.
+    """
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, sample).round().astype(int))
+
+    def histogram(index: int) -> Tensor:
+        data = dataset.source.read(dataset.pictures[index].name)
+        small = torch.from_numpy(crop(thumbnail_rgb(data, SCAN_SIDE), SCAN_SIDE, None))
+        return soft_histogram(rgb_to_lab_tensor(small.permute(2, 0, 1)[None].float() / 255)[:, 1:])
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        total = torch.stack(list(pool.map(histogram, chosen))).sum(0)
+    return (total / total.sum()).float()

@@ -1,0 +1,46 @@
+"""Where networks run, and which of several processes speaks."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from .errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+
+
+def is_first_process() -> bool:
+    """True outside `accelerate launch`, and in its first process."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device meant by "auto", "cuda", "mps" or "cpu".
+
+    Raises:
+        UserError: it is not there.
+    """
+    import torch
+
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return torch.device(next(name for name, there in available.items() if there))
+    if wanted not in available:
+        raise UserError(f"There is no device {wanted!r}. Choose one of: auto, {', '.join(available)}.")
+    if not available[wanted]:
+        raise UserError(f"This machine has no {wanted} device that PyTorch can use. Use --device auto.")
+    return torch.device(wanted)
+
+
+def device_identity(device: torch.device) -> str:
+    """A name that is the same for every process that means this very device, and another for any other one."""
+    import torch
+
+    if device.type != "cuda":
+        return device.type
+    index = torch.cuda.current_device() if device.index is None else device.index
+    return f"cuda-{torch.cuda.get_device_properties(index).uuid}"

@@ -1,0 +1,190 @@
+"""Many pictures at once: what is to be colored into which file, and doing it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import UserError
+from ..model.hints import Hint
+from ..pictures.photo import Photo
+from ..pictures.reading import find_pictures, read_picture
+from ..pictures.sources import ZipSource
+from ..pictures.writing import Output, write_picture
+from .alternatives import alternative_photos
+from .colorizer import Colorizer
+from .settings import Settings
+
+
+@dataclass(frozen=True)
+class Job:
+    """A picture and where its colored copy goes; the suffix may still change with what the picture holds.
+
+    Attributes:
+        source: the picture; or its path within the zip file.
+        target: the file for the result.
+        archive: the zip file, if it is in one.
+    """
+
+    source: Path
+    target: Path
+    archive: ZipSource | None = None
+
+    def read(self) -> Photo:
+        """The decoded picture."""
+        if self.archive is None:
+            return read_picture(self.source)
+        return read_picture(self.archive.read(self.source.as_posix()), self.source.name)
+
+    def done(self) -> Path | None:
+        """The finished copy, if there is one."""
+        candidates = (self.target, self.target.with_suffix(".png"))
+        return next((path for path in candidates if path.is_file()), None)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a picture.
+
+    Attributes:
+        job: of `plan`.
+        written: the colored file, and its alternatives after it; one file if it was there already; none on failure.
+        skipped: it was there already.
+        problem: why it failed, if it did.
+        notes: what there is to know, such as frames left behind.
+    """
+
+    job: Job
+    written: tuple[Path, ...] = ()
+    skipped: bool = False
+    problem: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def plan(inputs: Iterable[Path], output: Path, format: str | None = None) -> list[Job]:
+    """One job for each picture in files, folders and zip files, at any depth; names and subfolders are kept.
+
+    Args:
+        inputs: files, folders, zip files.
+        output: the folder for the results.
+        format: their suffix without the dot; None for each picture's own.
+
+    Two pictures that would get the same name (from two folders, or a.bmp and a.png) get a number.
+
+    Raises:
+        UserError: an input is missing, holds no picture, or would be written over.
+    """
+    jobs: list[Job] = []
+    taken: set[Path] = set()
+    for path in inputs:
+        archive = None
+        if path.is_dir():
+            within_output = output.resolve()
+            if path.resolve() == within_output:
+                raise UserError(f"The output folder is the input folder {path}. Choose another with -o.")
+            pictures = [p for p in find_pictures(path) if within_output not in p.resolve().parents]
+            if not pictures:
+                raise UserError(f"There are no pictures in {path}.")
+            pairs = [(p, p.relative_to(path)) for p in pictures]
+        elif path.is_file() and path.suffix.lower() == ".zip":
+            archive = ZipSource(path)
+            if not archive.names:
+                raise UserError(f"There are no pictures in {path}.")
+            pairs = [(Path(name), safe_path(name)) for name in archive.names]
+        elif path.is_file():
+            pairs = [(path, Path(path.name))]
+        else:
+            raise UserError(f"There is no file or folder {path}.")
+        for source, relative in pairs:
+            target = output / relative
+            target = target if format is None else target.with_suffix(f".{format}")
+            number, named = 1, target
+            while named.with_suffix("") in taken:
+                number += 1
+                named = target.with_stem(f"{target.stem}-{number}")
+            taken.add(named.with_suffix(""))
+            if archive is None and named.resolve() == source.resolve():
+                raise UserError(f"{source} would be written over. Choose another folder with -o.")
+            jobs.append(Job(source, named, archive))
+    return jobs
+
+
+def safe_path(name: str) -> Path:
+    """A zip entry's name as a path that stays below the folder it is put in."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
+    return Path(*(part.replace(":", "_") for part in parts))
+
+
+def run(
+    colorizer: Colorizer,
+    jobs: Sequence[Job],
+    settings: Settings | None = None,
+    hints: Mapping[str, Sequence[Hint]] | None = None,
+    output: Output | None = None,
+    alternatives: int = 0,
+    overwrite: bool = False,
+    workers: int = 1,
+    stop: threading.Event | None = None,
+) -> Iterator[Result]:
+    """Color all; a picture that can't be read is one result among the others, and the rest goes on.
+
+    Args:
+        colorizer: the network.
+        jobs: of `plan`.
+        settings: how to color.
+        hints: known colors, by the picture's file name.
+        output: how the results are written.
+        alternatives: other colorings to write, too, at most, as NAME-alternative1, NAME-alternative2, ...
+        overwrite: color again what is already there.
+        workers: pictures in work at the same time.
+        stop: when set, no further picture is begun.
+    Yields:
+        the results as they finish.
+    """
+
+    def work(job: Job) -> Result | None:
+        if stop is not None and stop.is_set():
+            return None
+        done = None if overwrite else job.done()
+        if done is not None:
+            return Result(job, (done,), skipped=True)
+        try:
+            own_hints = (hints or {}).get(job.source.name, ())
+            return colorize_file(colorizer, job, settings, own_hints, output or Output(), alternatives)
+        except (UserError, OSError, MemoryError) as error:
+            reason = "There is not enough memory for it." if isinstance(error, MemoryError) else str(error)
+            return Result(job, problem=reason or type(error).__name__)
+
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work, job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                if (result := future.result()) is not None:
+                    yield result
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def colorize_file(
+    colorizer: Colorizer,
+    job: Job,
+    settings: Settings | None = None,
+    hints: Sequence[Hint] = (),
+    output: Output | None = None,
+    alternatives: int = 0,
+) -> Result:
+    """Color a file into another, whole or not at all; the arguments are those of `run`."""
+    output = output or Output()
+    photo = job.read()
+    prepared = colorizer.prepare(photo)
+    target = job.target.with_suffix(output.suffix(photo, job.target.suffix))
+    written = [target]
+    others = alternative_photos(prepared, alternatives, settings, hints) if alternatives else []
+    for k, (other, _) in enumerate(others, 1):
+        written.append(target.with_stem(f"{target.stem}-alternative{k}"))
+        write_picture(other, written[-1], output)
+    write_picture(prepared.colorize(settings, hints, in_place=True), target, output)  # last: it says that all is done
+    return Result(job, tuple(written), notes=photo.metadata.notes)

@@ -1,0 +1,90 @@
+"""A photo that is being worked on: what neither settings nor hints change is computed once.
+
+prepared = PreparedPhoto(predictor, read_picture("old.jpg"))
+first = prepared.colorize()
+better = prepared.colorize(Settings(vividness=2), hints=[(120, 80, 10, "#7a1f1f")])
+
+Kept are the guide (L at the size at which its edges are looked at), the embedding of the fusion network, and the
+network's last outputs, so that only new hints and working sizes run the network again.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from functools import cached_property
+
+from torch import Tensor
+
+from ..arrays import Plane
+from ..model.hints import Hint, HintTuple, parse_hints
+from ..pictures.photo import Photo
+from .predictor import Predictor
+from .settings import Settings
+from .upsampling import colorize_photo, guide_of
+
+Hints = Sequence[Hint | HintTuple]
+
+_OUTPUTS = 4  # kept of the network; each is about 4 MB
+
+
+class PreparedPhoto:
+    """A photo and what the network knows of it."""
+
+    def __init__(self, predictor: Predictor, photo: Photo) -> None:
+        """Make ready.
+
+        Args:
+            predictor: which colors it.
+            photo: decoded.
+        """
+        self.predictor, self.photo, self.guide = predictor, photo, guide_of(photo)
+        self._outputs: OrderedDict[tuple[int, tuple[Hint, ...]], Tensor] = OrderedDict()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the photo."""
+        height, width = self.photo.rgb.shape[:2]
+        return height, width
+
+    def colorize(
+        self,
+        settings: Settings | None = None,
+        hints: Hints = (),
+        onto: Photo | None = None,
+        in_place: bool = False,
+    ) -> Photo:
+        """Color it.
+
+        Args:
+            settings: how to color.
+            hints: colors that are known, in the photo's pixels.
+            onto: a copy of the photo, of another size, to be colored in its stead.
+            in_place: write over the photo's own pixels, which saves the memory of a second picture.
+        Returns:
+            a photo of the same size, depth and alpha; its L is kept, its colors, if any, are not.
+        """
+        settings = settings or Settings()
+        return self.with_colors(self.ab(settings, parse_hints(hints)), settings, onto, in_place)
+
+    def with_colors(self, ab: Plane, settings: Settings, onto: Photo | None = None, in_place: bool = False) -> Photo:
+        """The photo in these colors, (h, w, 2) in Lab units; the other arguments are those of `colorize`."""
+        saturation, strength = settings.saturation, settings.strength
+        return colorize_photo(onto or self.photo, self.guide, ab, saturation, strength, in_place)
+
+    def ab(self, settings: Settings, hints: Sequence[Hint] = ()) -> Plane:
+        """The network's colors: (h, w, 2) float32 in Lab units, at its own resolution."""
+        return self.predictor.colors(self.output(settings, hints), settings)
+
+    def output(self, settings: Settings, hints: Sequence[Hint] = ()) -> Tensor:
+        """The network's output for `ab`'s arguments: (1, 2 or 313, h, w)."""
+        key = self.predictor.working_size(settings), tuple(hints)
+        if key not in self._outputs:
+            self._outputs[key] = self.predictor.predict(self.guide, key[0], self._embedding, key[1], self.size)
+            while len(self._outputs) > _OUTPUTS:
+                self._outputs.popitem(last=False)
+        return self._outputs[key]
+
+    @cached_property
+    def _embedding(self) -> Tensor | None:
+        return self.predictor.embed(self.guide)

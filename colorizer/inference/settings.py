@@ -1,0 +1,50 @@
+"""How to color: the knobs that every way of using the program has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import UserError
+
+ALPHA = 0.19  # of rebalancing at vividness 1: there the bundled network reaches 60% of the true colorfulness
+
+
+def _option(default: Any, help: str, usual: str = "") -> Any:
+    """A field with the help of its command-line option, and its default in words where that depends on others."""
+    return field(default=default, metadata={"help": help, "usual": usual})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to color. The first two act on what the network finds, the next two on the colors found.
+
+    Attributes:
+        vividness: 0 cautious, 1 as usual, 3 vivid: how much of a chance rarer, more vivid colors get. Classification
+            only.
+        temperature: of the annealed mean, > 0: lower is more decided. Classification only.
+        saturation: chroma is multiplied by it, as far as sRGB goes at that lightness.
+        strength: 1 in full color .. 0 gray; the result is blended with gray.
+        working_size: short side, in pixels, of the copy that the network sees; None for the one that suits the
+            checkpoint, `Colorizer.working_size`.
+    """
+
+    vividness: float = _option(1.0, "0 cautious, 1 as usual, 3 vivid: how much of a chance rarer colors get")
+    temperature: float = _option(0.5, "lower is more decided")
+    saturation: float = _option(1.0, "multiplies chroma")
+    strength: float = _option(1.0, "0 gray .. 1 full color")
+    working_size: int | None = _option(None, "short side of the copy that the network sees", usual="1.5 training crops")
+
+    def __post_init__(self) -> None:
+        for name, highest in (("vividness", 10), ("saturation", 5), ("strength", 1)):
+            if not 0 <= getattr(self, name) <= highest:
+                raise UserError(f"The {name} must lie between 0 and {highest}, not {getattr(self, name)}.")
+        if not 0 < self.temperature <= 2:
+            raise UserError(f"The temperature must be above 0 and at most 2, not {self.temperature}.")
+        if self.working_size is not None and not 32 <= self.working_size <= 2048:
+            raise UserError(f"The working size must lie between 32 and 2048, not {self.working_size}.")
+
+    @property
+    def alpha(self) -> float:
+        """Of `color.rebalance_logits`."""
+        return ALPHA * self.vividness

@@ -1,0 +1,1 @@
+"""The networks, what they are pretrained with, and their checkpoints."""

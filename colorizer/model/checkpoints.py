@@ -1,0 +1,138 @@
+"""Checkpoints: a safetensors file with the network's weights and, in its metadata, all it takes to use them.
+
+Loading is strict and never unpickles. The metadata holds one JSON text under "colorizer".
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ..color.bins import N_BINS
+from ..errors import UserError
+from ..files import whole_file
+from .networks import NetworkConfig, build_network
+
+FORMAT = 1
+BUNDLED = "bundled"  # the name of the checkpoint that comes with the program
+_BUNDLED_FILE = Path(__file__).parent.parent / "weights" / "colorizer.safetensors"
+_NETWORK, _PRIOR = "network.", "prior"
+
+
+@dataclass
+class Checkpoint:
+    """A network that is ready to color.
+
+    Attributes:
+        network: in eval mode, float32, on the CPU.
+        config: what built it.
+        prior: the training pictures' distribution of the ab bins, (313,); uniform for a regression.
+        size: side of the training crops in pixels.
+        info: what it was trained on and with, for people.
+        features_fingerprint: of the extractor whose embeddings it was trained on, if it takes any.
+        features_weights: the file they were read from, if it was given.
+    """
+
+    network: nn.Module
+    config: NetworkConfig
+    prior: Tensor
+    size: int
+    info: dict[str, Any] = field(default_factory=dict)
+    features_fingerprint: str | None = None
+    features_weights: str | None = None
+
+
+def _half(tensor: Tensor) -> Tensor:
+    """float16 where the value range allows it; integers and large values stay."""
+    small = tensor.to(torch.float16)
+    return small if tensor.is_floating_point() and bool(small.isfinite().all()) else tensor
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], half: bool = False) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Args:
+        checkpoint: what to write.
+        path: the file, .safetensors.
+        half: store 16-bit floats: half the size.
+    """
+    tensors = {_NETWORK + k: v for k, v in checkpoint.network.state_dict().items()}
+    if checkpoint.config.objective == "classification":
+        tensors[_PRIOR] = checkpoint.prior
+    tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    if half:
+        tensors = {k: v if k == _PRIOR else _half(v) for k, v in tensors.items()}
+    about = {
+        "format": FORMAT,
+        "config": asdict(checkpoint.config),
+        "size": checkpoint.size,
+        "features_fingerprint": checkpoint.features_fingerprint,
+        "features_weights": checkpoint.features_weights,
+        "info": checkpoint.info,
+    }
+    with whole_file(Path(path)) as temporary:
+        save_file(tensors, temporary, metadata={"colorizer": json.dumps(about)})
+
+
+def find_checkpoint(path: str | os.PathLike[str] | None) -> Path:
+    """The file of a checkpoint.
+
+    Args:
+        path: None or "bundled" for the one that comes with the program; the folder of a run, for its
+            `best.safetensors`; a file; or "owner/name" of a repository on the Hugging Face Hub.
+    Raises:
+        UserError: there is none.
+    """
+    if path is None or str(path) == BUNDLED:
+        return _BUNDLED_FILE
+    file = Path(path)
+    if file.is_dir():
+        file = file / "best.safetensors"
+        if not file.is_file():
+            raise UserError(f"{path} holds no best.safetensors yet: the run has not finished its first epoch.")
+    if not file.exists():
+        from .hub import is_repository, pull  # which takes a second to import
+
+        if is_repository(str(path)):
+            return pull(str(path))
+    if not file.is_file():
+        raise UserError(f"There is no checkpoint {path}. Give a .safetensors file or the folder of a run.")
+    return file
+
+
+def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
+    """Read a checkpoint.
+
+    Args:
+        path: a .safetensors file, the folder of a run, or None for the bundled one.
+    Raises:
+        UserError: not there, not one of ours, or damaged.
+    """
+    file = find_checkpoint(path)
+    try:
+        with safe_open(file, framework="pt") as opened:
+            about = json.loads((opened.metadata() or {})["colorizer"])
+            tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a dict
+        if about["format"] != FORMAT:
+            raise UserError(f"{file} was written by a newer version of this program. Update it and try again.")
+        config = NetworkConfig(**about["config"])
+        network = build_network(config)
+        prior = tensors.pop(_PRIOR, torch.full((N_BINS,), 1 / N_BINS)).float()
+        network.load_state_dict({k.removeprefix(_NETWORK): v for k, v in tensors.items()}, strict=True)
+    except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+        raise UserError(
+            f"{file} is not a checkpoint of this program, or it is damaged ({type(error).__name__}). "
+            f"Give a file that train.py wrote."
+        ) from error
+    return Checkpoint(
+        network.eval(), config, prior, about["size"], about["info"],
+        about["features_fingerprint"], about["features_weights"],
+    )  # fmt: skip

@@ -1,0 +1,92 @@
+"""The networks by their names: L in, ab (or logits over the 313 ab bins) out.
+
+    config = NetworkConfig("skip_fusion", "classification", "tf_efficientnet_lite0")
+    network = build_network(config)
+    logits = network(lightness)                       # (N, 1, H, W) in [-1, 1] -> (N, 313, H/4, W/4)
+
+A new network is a file with a module of this call, and a line in `NETWORKS`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from ..errors import UserError
+from .backbones import backbone_spec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+OBJECTIVES = ("classification", "regression")
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """A line of the registry: how to build a network, what it can do, and how it is trained by default.
+
+    Attributes:
+        module: file in this folder and class in it, made with (objective, features); imported when it is needed.
+        about: what it is, for people.
+        takes_hints: whether known colors can be given.
+        takes_embedding: whether it needs the vector of a frozen classifier; else that classifier is its encoder.
+        crop_size: side of the training crops in pixels.
+        learning_rate: the highest.
+        degrade: share of the training pictures whose L is made old; 0 where embeddings of undegraded pictures are kept.
+    """
+
+    module: tuple[str, str]
+    about: str
+    takes_hints: bool
+    takes_embedding: bool
+    crop_size: int
+    learning_rate: float
+    degrade: float
+
+
+NETWORKS: Mapping[str, NetworkSpec] = {
+    "skip_fusion": NetworkSpec(
+        ("skip_fusion", "SkipFusionNetwork"), "a pretrained classifier as encoder, fused at every scale; takes hints",
+        takes_hints=True, takes_embedding=False, crop_size=128, learning_rate=2e-3, degrade=0.35,
+    ),
+    "fusion": NetworkSpec(
+        ("fusion", "FusionNetwork"), "Deep Koalarization (2017): an encoder fused once with a classifier's vector",
+        takes_hints=False, takes_embedding=True, crop_size=224, learning_rate=3e-4, degrade=0.0,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What it takes to build a network again.
+
+    Attributes:
+        network: a key of `NETWORKS`.
+        objective: one of `OBJECTIVES`.
+        features: the timm model that it is built on, or whose vector it takes.
+    """
+
+    network: str = "skip_fusion"
+    objective: str = "classification"
+    features: str = "tf_efficientnet_lite0"
+
+    def __post_init__(self) -> None:
+        if self.network not in NETWORKS:
+            raise UserError(f"There is no network {self.network!r}. Choose one of: {', '.join(NETWORKS)}.")
+        if self.objective not in OBJECTIVES:
+            raise UserError(f"There is no objective {self.objective!r}. Choose one of: {', '.join(OBJECTIVES)}.")
+        backbone_spec(self.features)
+
+    @property
+    def spec(self) -> NetworkSpec:
+        """The network's line in the registry."""
+        return NETWORKS[self.network]
+
+
+def build_network(config: NetworkConfig) -> nn.Module:
+    """The network with random weights; called with (lightness, embedding or None, hints or None)."""
+    file, name = config.spec.module
+    network = getattr(importlib.import_module(f".{file}", __package__), name)
+    return cast("nn.Module", network(config.objective, config.features))

@@ -1,0 +1,38 @@
+"""How fast and how precisely a run learns, and the average of what it learned."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from timm.utils import ModelEmaV3
+
+
+def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
+    """Linear warm-up over a share of the steps, then a cosine to zero; `step` counts from 0."""
+    rising = max(warmup * steps, 1)
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(steps - rising, 1)))
+
+
+def choose_precision(wanted: str, device: torch.device) -> str:
+    """bf16 where the processor computes in it and it was measured to help, else float32 ("no").
+
+    Wide convolutions gain on CPUs with bf16 instructions. skip_fusion keeps its light depthwise ones out of it.
+    """
+    if wanted != "auto":
+        return {"fp32": "no"}.get(wanted, wanted)
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported() else "no"
+    capable = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    helps = capable.get("avx512_bf16") or capable.get("amx_bf16")
+    return "bf16" if helps else "no"
+
+
+class AverageWeights(ModelEmaV3):  # type: ignore[misc]
+    """The average of the weights, over fewer steps at the start, so that the first weights are soon forgotten."""
+
+    def get_decay(self, step: int | None = None) -> float:
+        """Share of the old average in the new one; `step` counts from 0."""
+        return self.decay if step is None else min(float(self.decay), (1 + step) / (10 + step))

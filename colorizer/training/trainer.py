@@ -1,0 +1,399 @@
+"""The training loop.
+
+    config = TrainingConfig(data="photos/", output="runs/mine", epochs=10)
+    train(config)                    # again with resume=True goes on where it was stopped or killed
+
+Everything random is drawn from (seed, epoch, picture) or (seed, step), nothing from the state of a generator, so
+a resumed run sees what an unbroken one would have seen and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.tracking import get_available_trackers
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from ..color.bins import rebalancing_weights
+from ..color.lab import lab_to_rgb_tensor, normalize_l, rgb_to_lab_tensor
+from ..data.crops import BatchOrder, CropDataset, Sample, ab_prior
+from ..data.embeddings import EmbeddingCache
+from ..data.survey import survey
+from ..device import choose_device
+from ..errors import UserError
+from ..files import cache_folder
+from ..inference.settings import Settings
+from ..model.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from ..model.decoding import predicted_ab
+from ..model.networks import NETWORKS, NetworkConfig, build_network
+from ..model.pretrained import load_backbone, load_extractor
+from ..model.skip_fusion import SkipFusionNetwork
+from ..pictures.photo import Photo
+from ..pictures.writing import write_picture
+from .config import TrainingConfig
+from .losses import PerceptualLoss, loss_function
+from .optim import AverageWeights, choose_precision, learning_rate_factor
+from .runs import Run
+from .signals import StopRequest
+from .validation import validate
+
+_MOST_WORKERS = 16  # that decode pictures for one GPU
+ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learned
+CHANNELS_LAST = torch.channels_last
+
+
+class Trainer:
+    """One run: what it needs in memory, and its loop."""
+
+    def __init__(self, config: TrainingConfig, resume: bool, log: Callable[[str], None]) -> None:
+        self.config, self.log = config, log
+        device = choose_device(config.device)
+        precision = choose_precision(config.precision, device)
+        self.accelerator = Accelerator(
+            cpu=device.type == "cpu", mixed_precision=precision, log_with=_tracker(config.log_with),
+            project_dir=config.output,
+        )  # fmt: skip
+        self.main, self.device = self.accelerator.is_main_process, self.accelerator.device
+        self.run = Run(Path(config.output))
+        if not resume:
+            self.run.check_new()
+        state = self.run.load_state() if resume else None
+        torch.manual_seed(config.seed)
+        self._open_data(None if state is None else state["prior"])
+        self._build(state)
+        if self.main:  # not earlier: what can't start leaves no run behind
+            self.run.register()
+            self.run.begin(config, self.step, (p.name for p in self.held_out))
+            self.accelerator.init_trackers("trackers", asdict(config) if config.log_with else None)
+            self._record(
+                "start", self.step // self.steps_per_epoch, device=str(self.device), pictures=len(self.train_set)
+            )
+
+    def _open_data(self, prior: Tensor | None) -> None:
+        config = self.config
+        with self.accelerator.main_process_first():  # the others read what the first one found
+            source, scan, train, validation, self.held_out = survey(
+                config.data, config.limit, config.validation, config.validation_pictures,
+                self._bar("Looking at the pictures"),
+            )  # fmt: skip
+        self.data_summary = scan.summary()
+        self.log(f"{self.data_summary}: {len(train)} for training, {len(validation)} for validation.")
+        if config.batch_size < self.accelerator.num_processes:
+            raise UserError("The batch size must be at least the number of processes.")
+        embeddings = self.fingerprint = None
+        spec = NETWORKS[config.network]
+        if spec.takes_embedding:
+            with self.accelerator.main_process_first():
+                extractor = load_extractor(config.features, config.features_weights)
+                self.fingerprint = extractor.fingerprint()
+                embeddings = EmbeddingCache(cache_folder(), self.fingerprint)
+                embeddings.fill(
+                    extractor, source, train + validation, self.device, progress=self._bar("Computing embeddings")
+                )
+                del extractor
+        size = config.size
+        self.train_set = CropDataset(
+            source,
+            train,
+            size,
+            config.seed,
+            True,
+            config.degrade,
+            config.hinted if spec.takes_hints else None,
+            embeddings,
+        )
+        self.validation_set = CropDataset(source, validation, size, augment=False, embeddings=embeddings)
+        self.prior = ab_prior(self.train_set) if prior is None else prior
+        self.bin_weights = rebalancing_weights(self.prior).to(self.device) if config.rebalance else None
+        self.steps_per_epoch = BatchOrder(len(train), config.batch_size, 0, 0).batches
+        self.steps = self.steps_per_epoch * config.epochs
+
+    def _build(self, state: dict[str, Any] | None) -> None:
+        config = self.config
+        self.network_config = NetworkConfig(config.network, config.objective, config.features)
+        network = build_network(self.network_config)
+        tuned: list[nn.Parameter] = []
+        if isinstance(network, SkipFusionNetwork):
+            if state is None and config.init is None:
+                network.load_pretrained(load_backbone(config.features, config.features_weights))
+            if config.freeze_early:
+                network.freeze_early()
+            tuned = [p for p in network.pretrained_parameters() if p.requires_grad]
+        if state is None and config.init is not None:
+            network.load_state_dict(self._initial(config.init).network.state_dict())
+        rest = [p for p in network.parameters() if p.requires_grad and not any(p is q for q in tuned)]
+        rate = config.learning_rate
+        parts = [(p, r) for p, r in ((rest, rate), (tuned, rate * ENCODER_LEARNING_RATE)) if p]
+        self.base_rates = [r for _, r in parts]
+        optimizer = torch.optim.AdamW([{"params": p, "lr": r} for p, r in parts], weight_decay=config.weight_decay)
+        self.step, self.best = 0, math.inf
+        if state is not None:
+            network.load_state_dict(state["network"])
+            optimizer.load_state_dict(state["optimizer"])
+            self.step, self.best = state["step"], state["best"]
+        self.average = AverageWeights(network, config.ema)
+        self.average.module.requires_grad_(False)
+        if state is not None:
+            self.average.module.load_state_dict(state["average"])
+        self.average.module.to(self.device).to(memory_format=CHANNELS_LAST)
+        network.to(memory_format=CHANNELS_LAST)
+        self.perceptual: PerceptualLoss | None = None
+        if config.perceptual:
+            judge = load_backbone("tf_efficientnet_lite0").to(memory_format=CHANNELS_LAST)
+            self.perceptual = PerceptualLoss(judge).to(self.device)
+        self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        if config.compile:
+            self.network.compile()  # in place: the state keeps its names
+
+    def _initial(self, init: str) -> Checkpoint:
+        """The checkpoint to start from; it must be of the network that is to be trained."""
+        checkpoint = load_checkpoint(init)
+        if checkpoint.config != self.network_config:
+            have = " ".join(asdict(checkpoint.config).values())
+            raise UserError(
+                f"{init} is a checkpoint of another network ({have}). Give --network, --objective and --features "
+                f"as it was trained with, or another --init."
+            )
+        return checkpoint
+
+    def _bar(self, title: str) -> Callable[[int, int], None]:
+        bar: tqdm[Any] | None = None
+
+        def advance(done: int, total: int) -> None:
+            nonlocal bar
+            bar = bar or tqdm(total=total, desc=title, disable=None if self.main else True, leave=False)
+            bar.update(done - bar.n)
+            if done == total:
+                bar.close()
+
+        return advance
+
+    # ------------------------------------------------------------------------------------------- loop
+
+    def fit(self) -> bool:
+        """Train to the last epoch; False if it was asked to stop before."""
+        stop = StopRequest()
+        with stop.listening():
+            first = self.step // self.steps_per_epoch
+            for epoch in range(first, self.config.epochs):
+                if not self._epoch(epoch, stop):
+                    return False
+        return True
+
+    def _epoch(self, epoch: int, stop: StopRequest) -> bool:
+        config, accelerator = self.config, self.accelerator
+        start = self.step - epoch * self.steps_per_epoch
+        bar = tqdm(
+            total=self.steps_per_epoch, initial=start, desc=f"Epoch {epoch + 1}/{config.epochs}",
+            disable=None if self.main else True, mininterval=1,
+        )  # fmt: skip
+        losses: list[float] = []
+        begun = waiting_since = time.perf_counter()
+        waited = 0.0
+        for batch in self._batches(epoch, start):
+            waited += time.perf_counter() - waiting_since
+            losses.append(self._step(batch))
+            self.step += 1
+            bar.update()
+            if self.step % config.log_every == 0:
+                bar.set_postfix(loss=f"{np.mean(losses):.4f}")
+                elapsed = time.perf_counter() - begun
+                self._record(
+                    "step", epoch, loss=float(np.mean(losses)), learning_rate=self.optimizer.param_groups[0]["lr"],
+                    pictures_per_second=len(losses) * config.batch_size / elapsed, data_share=waited / elapsed,
+                )  # fmt: skip
+                losses, begun, waited = [], time.perf_counter(), 0.0
+            if self.step % config.save_every == 0:
+                self._save()
+            if self._anyone(stop.asked):
+                self._save()
+                bar.close()
+                return False
+            waiting_since = time.perf_counter()
+        bar.close()
+        if self.main:
+            self._validate(epoch)
+        self._save()
+        accelerator.wait_for_everyone()
+        return True
+
+    def _batches(self, epoch: int, start: int = 0) -> DataLoader[Sample]:
+        """This process's part of an epoch's batches, from `start` on."""
+        order = BatchOrder(
+            len(self.train_set), self.config.batch_size, self.config.seed, epoch, start,
+            self.accelerator.process_index, self.accelerator.num_processes,
+        )  # fmt: skip
+        workers = self.config.workers
+        if workers is None:
+            cores = (os.cpu_count() or 1) // self.accelerator.num_processes
+            workers = min(cores, _MOST_WORKERS) if self.device.type == "cuda" else 1
+        pinned = self.device.type == "cuda"
+        return DataLoader(self.train_set, batch_sampler=order, num_workers=workers, pin_memory=pinned)
+
+    def batches(self) -> Iterator[Sample]:
+        """This process's batches, one epoch's after the other's, without end."""
+        return (batch for epoch in itertools.count() for batch in self._batches(epoch))
+
+    def measure(self, steps: int) -> tuple[float, float, float]:
+        """Train so many steps, after one that is not counted, and validate.
+
+        Returns:
+            seconds a step, the share of them that was spent on waiting for pictures, seconds of the validation.
+        """
+        waited = 0.0
+        begun = since = time.perf_counter()
+        for taken, batch in enumerate(self.batches()):
+            waited += time.perf_counter() - since
+            self._step(batch)
+            since = time.perf_counter()
+            if taken == 0:
+                waited, begun = 0.0, since
+            if taken == steps:
+                break
+        measured = time.perf_counter() - begun
+        begun = time.perf_counter()
+        self._validate(0)
+        return measured / steps, waited / measured, time.perf_counter() - begun
+
+    def _anyone(self, asked: bool) -> bool:
+        """Whether any process was asked to stop: they must leave the loop at the same step."""
+        if self.accelerator.num_processes == 1:
+            return asked
+        flag = torch.tensor([float(asked)], device=self.device)
+        return bool(cast(Tensor, self.accelerator.reduce(flag, "sum")) > 0)
+
+    def _step(self, batch: Sample) -> float:
+        factor = learning_rate_factor(self.step, self.steps, self.config.warmup)
+        for group, rate in zip(self.optimizer.param_groups, self.base_rates, strict=True):
+            group["lr"] = rate * factor
+        self.network.train()
+        lab = self._lab(batch.rgb)
+        with self.accelerator.autocast():
+            output = self._forward(self.network, batch)
+        ab = F.interpolate(lab[:, 1:], output.shape[-2:], mode="area")
+        loss = loss_function(output, ab, self.config.objective, self.bin_weights)
+        if self.perceptual is not None:
+            loss = loss + self.config.perceptual * self._perceptual(output, lab, batch.rgb)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise UserError(
+                f"The loss became {value} at step {self.step}. Resume with a lower --learning-rate; the last "
+                f"saved state is sound."
+            )
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        self.average.update(self.accelerator.unwrap_model(self.network), self.step)
+        return value
+
+    def _perceptual(self, output: Tensor, lab: Tensor, rgb: Tensor) -> Tensor:
+        """Of every other picture, colored by default."""
+        settings = Settings()
+        half = slice(0, None, 2)
+        ab = predicted_ab(output[half], self.config.objective, self.prior, settings.alpha, settings.temperature)
+        ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
+        colorized = lab_to_rgb_tensor(torch.cat([lab[half, :1], ab], dim=1))
+        assert self.perceptual is not None
+        return cast(Tensor, self.perceptual(colorized, rgb[half].to(self.device) / 255))
+
+    def _lab(self, rgb: Tensor) -> Tensor:
+        return rgb_to_lab_tensor(rgb.to(self.device, non_blocking=True).float() / 255)  # (N, 3, S, S)
+
+    def _forward(self, network: nn.Module, batch: Sample) -> Tensor:
+        def there(x: Tensor) -> Tensor | None:
+            return x.to(self.device, non_blocking=True) if x.shape[1] else None
+
+        lightness = normalize_l(cast(Tensor, there(batch.lightness))).contiguous(memory_format=CHANNELS_LAST)
+        hints = there(batch.hints)
+        if hints is not None:
+            hints = hints.contiguous(memory_format=CHANNELS_LAST)
+        return cast(Tensor, network(lightness, there(batch.embedding), hints))
+
+    # -------------------------------------------------------------------------- validation and saving
+
+    def _validate(self, epoch: int) -> None:
+        """Errors on the validation pictures, beside those of gray; the best epoch's weights are kept."""
+        number = len(self.validation_set)
+        batches = [[(0, i) for i in range(k, min(k + 32, number))] for k in range(0, number, 32)]
+        loader = DataLoader(self.validation_set, batch_sampler=batches)
+        errors, preview = validate(self._predict, loader, self.device)
+        write_picture(Photo(preview), self.run.folder / "previews" / f"epoch-{epoch + 1:04d}.png")
+        self._record("epoch", epoch, **errors)
+        self.log(
+            f"Epoch {epoch + 1}: MSE of ab on validation crops {errors['crop_mse_ab']:.1f} (gray "
+            f"{errors['gray_crop_mse_ab']:.1f}), of RGB {errors['crop_mse_rgb']:.1f} "
+            f"(gray {errors['gray_crop_mse_rgb']:.1f})"
+        )
+        if errors["crop_mse_ab"] < self.best:
+            self.best = errors["crop_mse_ab"]
+            save_checkpoint(self._checkpoint(epoch, errors), self.run.folder / "best.safetensors")
+
+    def _predict(self, batch: Sample) -> Tensor:
+        with self.accelerator.autocast():
+            output = self._forward(self.average.module, batch)
+        return predicted_ab(output, self.config.objective, self.prior)
+
+    def _checkpoint(self, epoch: int, metrics: dict[str, float]) -> Checkpoint:
+        config = self.config
+        info = {
+            "data": {"pictures": self.data_summary, "learned_from": len(self.train_set)},
+            "training": {
+                "epochs": epoch + 1, "of": config.epochs, "steps": self.step, "batch_size": config.batch_size,
+                "learning_rate": config.learning_rate, "seed": config.seed, "rebalance": config.rebalance,
+                "init": config.init, "freeze_early": config.freeze_early, "degrade": config.degrade,
+                "perceptual": config.perceptual, "hinted": config.hinted,
+            },
+            "validation": metrics,
+        }  # fmt: skip
+        return Checkpoint(
+            self.average.module, self.network_config, self.prior, config.size, info,
+            self.fingerprint, config.features_weights,
+        )  # fmt: skip
+
+    def _record(self, event: str, epoch: int, **values: float | str) -> None:
+        if self.main:
+            self.run.record(event=event, epoch=epoch + 1, step=self.step, steps=self.steps, **values)
+            self.accelerator.log({k: v for k, v in values.items() if not isinstance(v, str)}, step=self.step)
+
+    def _save(self) -> None:
+        """The full state, from which the run goes on as if it had never stopped."""
+        if self.main:
+            self.run.save_state(
+                {
+                    "network": self.accelerator.unwrap_model(self.network).state_dict(),
+                    "average": self.average.module.state_dict(),
+                    "optimizer": self.optimizer.state_dict(),
+                    "prior": self.prior,
+                    "step": self.step,
+                    "best": self.best,
+                }
+            )
+
+
+def _tracker(name: str | None) -> str | None:
+    """One of Accelerate's trackers.
+
+    Raises:
+        UserError: there is none of that name, or its package is missing.
+    """
+    there = [str(tracker.value) for tracker in get_available_trackers()]
+    if name is not None and name not in there:
+        raise UserError(
+            f"There is no tracker {name!r}, or its package is not installed. "
+            + (f"Installed: {', '.join(there)}." if there else "None is installed; pip install tensorboard gives one.")
+        )
+    return name

@@ -1,0 +1,38 @@
+"""The page with its tabs, and its server."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import gradio as gr
+import numpy as np
+
+from . import colorize, evaluate, train
+from .common import colorizer_for, computing
+from .theme import CSS, theme
+
+MAX_UPLOAD = "200mb"
+_PAGE_JS = files(__package__).joinpath("page.js").read_text(encoding="utf-8")
+
+
+def build() -> gr.Blocks:
+    """The page with its tabs."""
+    with gr.Blocks(title="Colorizer", delete_cache=(3600, 3600), analytics_enabled=False) as page:
+        gr.Markdown("# Colorizer\nBlack-and-white photographs in color.", elem_id="title")
+        with gr.Tabs(selected="colorize") as tabs:
+            with gr.Tab("Colorize", id="colorize"):
+                colorize_with = colorize.build()
+            with gr.Tab("Train", id="train") as training:
+                pass
+            with gr.Tab("Evaluate", id="evaluate"):
+                evaluate_with = evaluate.build()
+            with training:
+                train.build(tabs, colorize_with, evaluate_with)
+        page.load(None, js=_PAGE_JS, api_visibility="private")
+    return page.queue(max_size=32, default_concurrency_limit=4)
+
+
+def main() -> None:
+    """Serve the page; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT are honored by Gradio itself."""
+    computing(colorizer_for(None))(np.full((256, 256), 128, np.uint8))  # the first photo should not wait for it
+    build().launch(theme=theme(), css=CSS, max_file_size=MAX_UPLOAD, footer_links=["api", "settings"])

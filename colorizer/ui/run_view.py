@@ -1,0 +1,107 @@
+"""What the Train tab shows of a run; all of it is read from the run's folder."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from ..errors import UserError
+from ..training.runs import Run, find_runs
+from .common import duration, progress_bar, runs_folder
+
+_STATES = {
+    "waiting": "**Waiting** for another run to end", "running": "**Training**", "finished": "**Finished**",
+    "stopped": "**Stopped**", "failed": "**Failed**", "killed": "**Killed**",
+}  # fmt: skip
+
+
+def run_names() -> list[str]:
+    """Of all runs, the one that last did something first."""
+    return [run.folder.name for run in find_runs(runs_folder())]
+
+
+def named_run(name: str | None) -> Run:
+    """The run chosen on the page."""
+    if not name or not re.fullmatch(r"[\w][\w.-]*", name) or not (runs_folder() / name).is_dir():
+        raise UserError("Choose a run first.")
+    return Run(runs_folder() / name)
+
+
+def _summary(run: Run, metrics: list[dict[str, Any]]) -> tuple[gr.HTML, str]:
+    """The progress bar, and the words under it."""
+    state, reason = run.outcome()
+    words = _STATES[state] + (", can be resumed" if run.resumable() else "")
+    words += f". {html.escape(reason)}" if reason else ""
+    started = [m for m in metrics if m["event"] == "start"]
+    if started:
+        words += f", on {started[-1]['device']}, {started[-1]['pictures']} pictures"
+    if not metrics:
+        bar = gr.HTML(visible=False)
+        return bar, words + (": getting ready" if state == "running" else "")
+    last = metrics[-1]
+    left, speed = "", ""
+    steps = [m for m in metrics if m["event"] == "step"]
+    if state == "running" and steps:
+        remaining = (last["steps"] - last["step"]) * run.config().batch_size
+        left = f", about {duration(remaining / steps[-1]['pictures_per_second'])} left"
+        speed = f", {steps[-1]['pictures_per_second']:.1f} pictures a second"
+        if steps[-1]["data_share"] > 0.1:
+            speed += f" ({100 * steps[-1]['data_share']:.0f}% of the time waiting for pictures)"
+    bar = progress_bar(
+        last["step"], last["steps"], f"Epoch {last['epoch']}, step {last['step']} of {last['steps']}{left}{speed}"
+    )
+    epochs = [m for m in metrics if m["event"] == "epoch"]
+    if epochs:
+        e = epochs[-1]
+        words += (
+            f"  \nOn validation crops: MSE of ab **{e['crop_mse_ab']:.1f}** (gray {e['gray_crop_mse_ab']:.1f}), "
+            f"of RGB **{e['crop_mse_rgb']:.1f}** (gray {e['gray_crop_mse_rgb']:.1f}). "
+            f"The pictures at the end: gray, colorized, true."
+        )
+    return bar, words
+
+
+def follow(name: str | None) -> tuple[Any, ...]:
+    """Everything the page shows of a run."""
+    names = run_names()
+    if not names:
+        hint = "No runs yet. Choose pictures and press Train: the sample set is enough to try it."
+        hidden = gr.LinePlot(visible=False), gr.LinePlot(visible=False), gr.Image(visible=False)
+        off = (gr.Button(interactive=False),) * 6
+        return gr.Dropdown(choices=[], value=None), gr.HTML(visible=False), hint, *hidden, "", *off
+    if name not in names:
+        name = names[0]
+    run = named_run(name)
+    metrics = run.metrics()
+    steps = [m for m in metrics if m["event"] == "step"]
+    epochs = [m for m in metrics if m["event"] == "epoch"]
+    loss = pd.DataFrame({"step": [m["step"] for m in steps], "loss": [m["loss"] for m in steps]})
+    error = pd.DataFrame(
+        [
+            (m["epoch"], m[key], of)
+            for key, of in (("crop_mse_ab", "network"), ("gray_crop_mse_ab", "gray"))
+            for m in epochs
+        ],
+        columns=["epoch", "MSE of ab", "of"],
+    )
+    previews = run.previews()
+    state, usable = run.outcome().state, (run.folder / "best.safetensors").exists()
+    going = state in ("running", "waiting")
+    return (
+        gr.Dropdown(choices=names, value=name),
+        *_summary(run, metrics),
+        gr.LinePlot(loss if len(loss) else None, visible=len(loss) > 1),
+        gr.LinePlot(error if len(error) else None, visible=len(epochs) > 1),
+        gr.Image(str(previews[-1]) if previews else None, visible=bool(previews)),
+        f"<pre>{html.escape(run.log_tail())}</pre>",
+        gr.Button(interactive=going),
+        gr.Button(interactive=run.resumable()),
+        gr.Button(interactive=usable),
+        gr.Button(interactive=usable),
+        gr.Button(interactive=usable),
+        gr.Button(interactive=not going),
+    )

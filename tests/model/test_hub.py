@@ -1,0 +1,194 @@
+"""Checkpoints on the Hugging Face Hub: up and down again, by a stand-in on this machine."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from colorizer import UserError
+from colorizer.model.checkpoints import find_checkpoint, load_checkpoint
+from colorizer.model.export import model_card
+from colorizer.model.hub import is_repository
+
+from .conftest import EXAMPLES, ROOT, hub_environment
+
+TOKEN = "hf_secret"
+
+
+class _Hub(http.server.BaseHTTPRequestHandler):
+    """As much of the Hub as uploading a model and downloading a file take: large files go through git LFS."""
+
+    repositories: dict[str, dict[str, bytes]]
+    blobs: dict[str, bytes]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}" and self.path != "/api/validate-yaml":
+            return self._answer(401, {"error": "Invalid username or password."})
+        if self.path == "/api/validate-yaml":
+            return self._answer(200, {"errors": [], "warnings": []})
+        if self.path == "/api/repos/create":
+            wanted = json.loads(body)
+            name = f"{wanted['organization']}/{wanted['name']}" if wanted.get("organization") else wanted["name"]
+            self.repositories.setdefault(name, {})
+            return self._answer(200, {"url": f"{self._address()}/{name}"})
+        if match := re.fullmatch(r"/api/models/(.+)/preupload/main", self.path):
+            files = json.loads(body)["files"]
+            modes = {True: "lfs", False: "regular"}
+            answer = [
+                {"path": f["path"], "uploadMode": modes[f["path"].endswith(".safetensors")], "shouldIgnore": False}
+                for f in files
+            ]
+            return self._answer(200, {"files": answer})
+        if self.path.endswith(".git/info/lfs/objects/batch"):
+            wanted = json.loads(body)["objects"]
+            there = [
+                {**o, "authenticated": True, "actions": {"upload": {"href": f"{self._address()}/lfs/{o['oid']}"}}}
+                for o in wanted
+            ]
+            return self._answer(200, {"transfer": "basic", "objects": there})
+        if match := re.fullmatch(r"/api/models/(.+)/commit/main", self.path):
+            files = self.repositories[match[1]]
+            for line in map(json.loads, body.splitlines()):
+                value = line["value"]
+                if line["key"] == "file":
+                    files[value["path"]] = base64.b64decode(value["content"])
+                if line["key"] == "lfsFile":
+                    files[value["path"]] = self.blobs[value["oid"]]
+            commit = {"commitUrl": f"{self._address()}/{match[1]}/commit/{'0' * 40}", "commitOid": "0" * 40}
+            return self._answer(200, {"success": True, **commit})
+        return self._answer(404, {"error": self.path})
+
+    def do_PUT(self) -> None:
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        self.blobs[self.path.removeprefix("/lfs/")] = data
+        self._answer(200, {})
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def do_GET(self) -> None:
+        match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/[^/]+/(.+)", self.path)
+        data = self.repositories.get(match[1], {}).get(match[2]) if match else None
+        if data is None:
+            if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)(/revision/main)?", self.path):
+                return self._answer(200, {"id": match[1], "sha": "0" * 40, "siblings": []})
+            return self._answer(404, {}, {"X-Error-Code": "EntryNotFound"})
+        etag = hashlib.sha256(data).hexdigest()
+        return self._answer(200, data, {"ETag": f'"{etag}"', "X-Repo-Commit": "0" * 40})
+
+    def _address(self) -> str:
+        return f"http://{self.headers['Host']}"
+
+    def _answer(self, status: int, answer: object, headers: dict[str, str] | None = None) -> None:
+        data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.send_response(status)
+        for key, value in {"Content-Length": str(len(data)), **(headers or {})}.items():
+            self.send_header(key, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def hub() -> Iterator[str]:
+    handler = type("Hub", (_Hub,), {"repositories": {}, "blobs": {}})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+# A module as by `python -m`, but without the waiting of the Hub's library between its tries.
+_IMPATIENT = """
+import runpy, sys, time
+time.sleep = lambda seconds: None
+runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
+"""
+
+
+def _elsewhere(
+    endpoint: str, home: Path, *command: object, token: str | None = TOKEN
+) -> subprocess.CompletedProcess[str]:
+    """In a new process: huggingface_hub reads its settings when it is imported."""
+    environment = hub_environment(endpoint, home)
+    environment.pop("HF_TOKEN", None)
+    if token:
+        environment["HF_TOKEN"] = token
+    module, *arguments = map(str, command)
+    return subprocess.run(
+        [sys.executable, "-c", _IMPATIENT, module, *arguments],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+@pytest.mark.slow
+def test_pushed_and_loaded_again(hub: str, tmp_path: Path) -> None:
+    bundled = find_checkpoint(None)
+    pushed = _elsewhere(hub, tmp_path / "up", "colorizer.export", bundled, "--push", "me/my-colors")
+    assert pushed.returncode == 0, pushed.stderr
+    assert "me/my-colors" in pushed.stdout
+    photo, out = EXAMPLES / "black-and-white" / "coffee.jpg", tmp_path / "out"
+    arguments = ("colorizer", photo, "-o", out, "--device", "cpu", "--format", "png")
+    loaded = _elsewhere(hub, tmp_path / "down", *arguments, "--checkpoint", "me/my-colors", token=None)
+    assert loaded.returncode == 0, loaded.stderr
+    again = _elsewhere("http://127.0.0.1:9", tmp_path / "down", *arguments, "--checkpoint", "me/my-colors")
+    assert again.returncode == 0, "from the cache, without a connection: " + again.stderr
+    plain = _elsewhere(hub, tmp_path / "down", *arguments[:-2], "--format", "png", "--overwrite", "-o", tmp_path / "b")
+    assert plain.returncode == 0, plain.stderr
+    assert (out / "coffee.png").read_bytes() == (tmp_path / "b" / "coffee.png").read_bytes()
+
+
+@pytest.mark.slow
+def test_what_can_go_wrong_is_one_sentence(hub: str, tmp_path: Path) -> None:
+    bundled = find_checkpoint(None)
+    for endpoint, name, token, words in (
+        (hub, "me/mine", "hf_wrong", "logged in"),
+        ("http://127.0.0.1:9", "me/mine", TOKEN, "connection"),
+        (hub, "mine", TOKEN, "owner/name"),
+    ):
+        failed = _elsewhere(endpoint, tmp_path, "colorizer.export", bundled, "--push", name, token=token)
+        assert failed.returncode == 2, failed.stderr
+        assert words in failed.stderr
+        assert "Traceback" not in failed.stderr
+    for endpoint in (hub, "http://127.0.0.1:9"):
+        gone = _elsewhere(endpoint, tmp_path, "colorizer", EXAMPLES, "-o", tmp_path / "out", "--checkpoint", "no/thing")
+        assert gone.returncode == 2
+        assert "There is no checkpoint no/thing, neither on this computer nor" in gone.stderr
+        assert "Traceback" not in gone.stderr
+
+
+def test_a_path_is_not_taken_for_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").mkdir()
+    assert is_repository("me/my-colors")
+    for path in ("runs/mine", "mine", "a/b.safetensors", "/a/b", "a/b/c", "../b"):
+        assert not is_repository(path), path
+    with pytest.raises(UserError, match=r"There is no checkpoint runs/mine\. Give"):
+        find_checkpoint("runs/mine")
+
+
+def test_the_model_card_says_what_is_known() -> None:
+    card = model_card(load_checkpoint(), "me/my-colors")
+    assert card.startswith("---\npipeline_tag: image-to-image\n")
+    assert 'Colorizer.from_pretrained("me/my-colors")' in card
+    assert "| network | skip_fusion |" in card
+    assert "| training crops | 128 pixels |" in card

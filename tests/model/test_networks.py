@@ -1,0 +1,108 @@
+"""The networks, layer by layer against the published table."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from colorizer.errors import UserError
+from colorizer.model.backbones import load_backbone
+from colorizer.model.fusion import FusionNetwork
+from colorizer.model.networks import NetworkConfig, build_network
+from colorizer.model.skip_fusion import SkipFusionNetwork
+
+# Baldassarre et al. 2017, table 1: (output channels, stride of the map's side to the input's) after each 3x3 layer.
+ENCODER = [(64, 2), (128, 2), (128, 4), (256, 4), (256, 8), (512, 8), (512, 8), (256, 8)]
+DECODER = [(128, 8), (64, 4), (64, 4), (32, 2), (2, 2)]
+
+
+def _shapes(network: FusionNetwork, part: nn.Module, size: int) -> list[tuple[int, int]]:
+    seen: list[tuple[int, int]] = []
+    handles = [
+        m.register_forward_hook(lambda _m, _i, out: seen.append((out.shape[1], size // out.shape[2])))
+        for m in part.modules()
+        if isinstance(m, nn.Conv2d)
+    ]
+    network(torch.zeros(1, 1, size, size), torch.zeros(1, 1000))
+    for handle in handles:
+        handle.remove()
+    return seen
+
+
+def test_paper_network_layer_by_layer() -> None:
+    network = FusionNetwork("regression").eval()
+    assert _shapes(network, network.encoder, 224) == ENCODER
+    assert _shapes(network, network.decoder, 224) == DECODER
+    convs = [m for part in (network.encoder, network.decoder) for m in part.modules() if isinstance(m, nn.Conv2d)]
+    assert all(m.kernel_size == (3, 3) for m in convs)
+    fusion = network.fusion[0]
+    assert isinstance(fusion, nn.Conv2d)
+    assert (fusion.in_channels, fusion.out_channels, fusion.kernel_size) == (1256, 256, (1, 1))
+
+
+def test_paper_network_classifies_at_a_quarter() -> None:
+    network = FusionNetwork("classification").eval()
+    assert _shapes(network, network.decoder, 224) == [*DECODER[:3], (313, 4)]
+
+
+@pytest.mark.parametrize("size", [(8, 8), (64, 40), (224, 224), (136, 96)])
+@pytest.mark.parametrize("kind", ["fusion", "skip_fusion"])
+def test_any_size_divisible_by_8(size: tuple[int, int], kind: str) -> None:
+    h, w = size
+    x, embedding = torch.rand(2, 1, h, w) * 2 - 1, torch.randn(2, 1000)
+    with torch.no_grad():
+        logits = build_network(NetworkConfig(kind, "classification")).eval()(x, embedding)
+        colors = build_network(NetworkConfig(kind, "regression")).eval()(x, embedding)
+    assert logits.shape == (2, 313, h // 4, w // 4)
+    full = (h, w) if kind == "fusion" else (h // 4, w // 4)
+    assert colors.shape == (2, 2, *full)
+    assert colors.abs().max() <= 1
+
+
+def test_other_sizes_and_missing_embeddings_are_refused() -> None:
+    with pytest.raises(ValueError, match="divisible by 8"):
+        SkipFusionNetwork("regression")(torch.zeros(1, 1, 60, 64))
+    with pytest.raises(ValueError, match="embedding"):
+        FusionNetwork("regression")(torch.zeros(1, 1, 64, 64))
+
+
+def test_the_embedding_reaches_every_pixel() -> None:
+    network = FusionNetwork("regression").eval()
+    x = torch.zeros(1, 1, 64, 64)
+    changed = network(x, torch.zeros(1, 1000)) != network(x, torch.ones(1, 1000) * 5)
+    assert changed.float().mean() > 0.99
+
+
+def test_hints_change_nothing_before_training_and_something_after() -> None:
+    network = SkipFusionNetwork("classification").eval()
+    x, hints = torch.rand(1, 1, 64, 64), torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert network(x, hints=hints).equal(network(x))
+        assert network(x, hints=torch.zeros_like(hints)).equal(network(x))
+        network.hint_stem.weight.fill_(0.1)
+        assert not network(x, hints=hints).equal(network(x))
+
+
+def test_encoder_stays_in_eval_mode_and_is_the_pretrained_one() -> None:
+    network = SkipFusionNetwork("classification")
+    backbone = load_backbone("tf_efficientnet_lite0")
+    network.load_pretrained(backbone)
+    assert network.encoder.conv_stem.weight.equal(backbone.conv_stem.weight)
+    before = network.encoder.bn1.running_mean.clone()
+    network.train()(torch.rand(2, 1, 64, 64)).sum().backward()
+    assert network.encoder.bn1.running_mean.equal(before)
+    assert network.encoder.conv_stem.weight.grad is not None
+    assert network.stages.training
+    assert not any(m.training for m in network.encoder.modules())
+
+
+def test_wrong_choices_name_the_right_ones() -> None:
+    with pytest.raises(UserError, match="skip_fusion, fusion"):
+        NetworkConfig("unet")
+    with pytest.raises(UserError, match="classification, regression"):
+        NetworkConfig("fusion", "gan")
+    with pytest.raises(UserError, match="inception_resnet_v2, tf_efficientnet_lite0"):
+        NetworkConfig("fusion", "regression", "vgg")
+    with pytest.raises(UserError, match="--network fusion"):
+        NetworkConfig("skip_fusion", "regression", "inception_resnet_v2")

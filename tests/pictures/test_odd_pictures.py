@@ -1,0 +1,169 @@
+"""A folder of odd pictures, made here: for each the right picture comes out, or one clear sentence."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from colorizer import Colorizer, Settings, UserError, batch
+from colorizer.color.lab import lightness
+from colorizer.pictures.photo import MAX_PIXELS
+from colorizer.pictures.reading import read_picture
+from colorizer.pictures.writing import Output
+
+from .conftest import draw_photo
+
+ONE_STEP = 100 / 255  # of L: the most that rounding to 8 bits may change
+
+
+def _saved(image: Image.Image, format: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return buffer.getvalue()
+
+
+def _deep(channels: int, suffix: str) -> bytes:
+    gray = np.linspace(900, 64000, 60 * 40).reshape(40, 60).astype(np.uint16)
+    done, data = cv2.imencode(suffix, gray if channels == 1 else np.dstack([gray] * channels))
+    assert done
+    return data.tobytes()
+
+
+def _with_orientation(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return _saved(draw_photo(3, (60, 40)), "JPEG", exif=exif)
+
+
+def _with_profile(mode: str) -> bytes:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ" if mode == "broken" else "sRGB"))
+    data = b"no profile" if mode == "broken" else profile.tobytes()
+    return _saved(draw_photo(4, (60, 40)), "PNG", icc_profile=data)
+
+
+def _huge_png() -> bytes:
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60000, 60000, 8, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+
+
+def _bomb() -> bytes:
+    return _saved(Image.new("1", (20000, 20000)), "PNG")  # 50 kB that would be 400 megapixels
+
+
+def _in_mode(mode: str, format: str) -> Callable[[], bytes]:
+    return lambda: _saved(draw_photo(2, (60, 40)).convert(mode), format)
+
+
+def _jpeg() -> bytes:
+    return _saved(draw_photo(1, (300, 200)), "JPEG")
+
+
+FINE: dict[str, tuple[Callable[[], bytes], tuple[int, int]]] = {
+    **{f"mode-{mode}.png": (_in_mode(mode, "PNG"), (60, 40)) for mode in ("1", "L", "LA", "P", "RGB", "RGBA")},
+    **{f"mode-{mode}.tif": (_in_mode(mode, "TIFF"), (60, 40)) for mode in ("1", "L", "RGB", "CMYK", "LAB", "I", "F")
+       if mode != "LAB"},
+    **{f"orientation-{k}.jpg": (lambda k=k: _with_orientation(k), (60, 40) if k < 5 else (40, 60))
+       for k in range(1, 9)},
+    "cmyk.jpg": (_in_mode("CMYK", "JPEG"), (60, 40)),
+    "gray.jpg": (_in_mode("L", "JPEG"), (60, 40)),
+    "palette.gif": (_in_mode("P", "GIF"), (60, 40)),
+    "deep-gray.png": (lambda: _deep(1, ".png"), (60, 40)),
+    "deep-gray.tif": (lambda: _deep(1, ".tiff"), (60, 40)),
+    "deep-color.png": (lambda: _deep(3, ".png"), (60, 40)),
+    "deep-alpha.tif": (lambda: _deep(4, ".tiff"), (60, 40)),
+    "profile.png": (lambda: _with_profile("sRGB"), (60, 40)),
+    "broken-profile.png": (lambda: _with_profile("broken"), (60, 40)),
+    "dot.png": (lambda: _saved(draw_photo(1).resize((1, 1)), "PNG"), (1, 1)),
+    "line.png": (lambda: _saved(draw_photo(1).resize((1, 5000)), "PNG"), (1, 5000)),
+    "bar.jpg": (lambda: _saved(draw_photo(1).resize((5000, 1)), "JPEG"), (5000, 1)),
+    "wrong-suffix.jpg": (lambda: _saved(draw_photo(1, (60, 40)), "PNG"), (60, 40)),
+    "animated.webp": (lambda: _saved(draw_photo(1, (60, 40)), "WEBP", save_all=True,
+                                     append_images=[draw_photo(2, (60, 40))], lossless=True), (60, 40)),
+    "pages.tif": (lambda: _saved(draw_photo(1, (60, 40)), "TIFF", save_all=True,
+                                 append_images=[draw_photo(2, (60, 40))]), (60, 40)),
+    "Großmutter & Söhne <1931>.png": (_in_mode("L", "PNG"), (60, 40)),
+}  # fmt: skip
+BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
+    "truncated.jpg": (lambda: _jpeg()[:2000], "broken"),
+    "truncated.png": (lambda: _saved(draw_photo(1, (300, 200)), "PNG")[:5000], "broken"),
+    "truncated.tif": (lambda: _saved(draw_photo(1, (300, 200)), "TIFF")[:5000], "broken|not a picture"),
+    "truncated-deep.png": (lambda: _deep(3, ".png")[:2000], "broken"),
+    "damaged.png": (lambda: bytes(b ^ 0x55 if 300 < k < 400 else b for k, b in enumerate(
+        _saved(draw_photo(1, (90, 60)), "PNG"))), "broken"),
+    "empty.jpg": (bytes, "not a picture"),
+    "text.jpg": (lambda: b"Dear photograph,\nplease be in color.\n", "not a picture"),
+    "huge-header.png": (_huge_png, "100 megapixels"),
+    "bomb.png": (_bomb, "100 megapixels"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FINE)
+def test_an_odd_picture_comes_out_right(name: str, colorizer: Colorizer, tmp_path: Path) -> None:
+    make, size = FINE[name]
+    path = tmp_path / name
+    path.write_bytes(make())
+    before = read_picture(path)
+    assert before.rgb.shape == (size[1], size[0], 3)
+    [result] = batch.run(colorizer, batch.plan([path], tmp_path / "out"), output=Output("png"))
+    [result] = batch.run(colorizer, batch.plan([path], tmp_path / "out", "png"), output=Output("png"), overwrite=True)
+    assert result.problem is None, result.problem
+    after = read_picture(result.written[0])
+    assert after.rgb.shape == before.rgb.shape
+    assert after.rgb.dtype == before.rgb.dtype
+    assert np.abs(lightness(after.rgb) - lightness(before.rgb)).max() < ONE_STEP
+    assert (after.alpha is None) == (before.alpha is None)
+    if before.alpha is not None:
+        assert np.array_equal(after.alpha, before.alpha)
+    assert bool(result.notes) == name.startswith(("animated", "pages"))
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_no_picture_gives_one_sentence(name: str, colorizer: Colorizer, tmp_path: Path) -> None:
+    make, words = BROKEN[name]
+    path = tmp_path / name
+    path.write_bytes(make())
+    with pytest.raises(UserError, match=words) as caught:
+        read_picture(path)
+    assert name in str(caught.value)
+    [result] = batch.run(colorizer, batch.plan([path], tmp_path / "out"))
+    assert result.problem == str(caught.value)
+    assert not list(tmp_path.rglob("out/*")), "nothing half-written stays"
+
+
+def test_the_others_go_on(colorizer: Colorizer, tmp_path: Path) -> None:
+    for name, (make, _) in {**FINE, **BROKEN}.items():
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(make())
+    results = list(batch.run(colorizer, batch.plan([tmp_path / "in"], tmp_path / "out"), workers=3))
+    assert {r.job.source.name for r in results if r.problem} == set(BROKEN)
+    assert {r.job.source.name for r in results if r.written} == set(FINE)
+    assert len({path for r in results for path in r.written}) == len(FINE)
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(vividness=4, saturation=3), Settings(strength=0.4)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_l_is_kept_to_one_step_everywhere(settings: Settings, dtype: type, colorizer: Colorizer) -> None:
+    step = 1 if dtype == np.uint8 else 257
+    gray = (np.tile(np.arange(256), (64, 2)) * step).astype(dtype)  # every gray there is
+    painted = colorizer(gray, settings, hints=[(100, 30, 40, "#0000ff"), (400, 30, 40, "#ff0000")])
+    apart = np.abs(lightness(painted) - lightness(np.repeat(gray[..., None], 3, 2)))
+    assert apart.max() < ONE_STEP / (1 if dtype == np.uint8 else 4)
+
+
+def test_the_limit_is_said_where_it_is_enforced(tmp_path: Path) -> None:
+    assert MAX_PIXELS == 100_000_000
+    path = tmp_path / "large.png"
+    Image.new("1", (10001, 10000)).save(path)
+    with pytest.raises(UserError, match=r"large.png has more than 100 megapixels. Make it smaller"):
+        read_picture(path)

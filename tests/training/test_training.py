@@ -1,0 +1,396 @@
+"""Training: a run on disk, killed and resumed, stopped and resumed, on one process and on two."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from colorizer.color.bins import ab_bins, soft_encode
+from colorizer.errors import UserError
+from colorizer.model.backbones import build_backbone
+from colorizer.model.checkpoints import load_checkpoint
+from colorizer.training.config import TrainingConfig
+from colorizer.training.estimate import estimate
+from colorizer.training.losses import loss_function
+from colorizer.training.optim import learning_rate_factor
+from colorizer.training.runs import Run, start
+from colorizer.training.train import train
+from colorizer.training.trainer import Trainer
+
+from .conftest import ROOT, write_shards
+
+SMALL = [
+    "--size=32",
+    "--batch-size=4",
+    "--workers=0",
+    "--validation=0.2",
+    "--log-every=1",
+    "--save-every=2",
+    "--device=cpu",
+]
+
+
+def _train_py(*arguments: str, **options: object) -> subprocess.Popen[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *arguments], env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options,
+    )  # fmt: skip
+
+
+def _run_train_py(*arguments: str) -> str:
+    process = _train_py(*arguments)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output
+    return output
+
+
+def _wait_for_step(run: Run, step: int, process: subprocess.Popen[str]) -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        if any(m["step"] >= step for m in run.metrics()):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} was not reached: {process.communicate()[0]}")
+
+
+def _same_weights(a: Path, b: Path) -> bool:
+    x, y = (load_file(p / "best.safetensors") for p in (a, b))
+    states = [torch.load(p / "last.pt", weights_only=True)["network"] for p in (a, b)]
+    return all(torch.equal(x[k], y[k]) for k in x) and all(torch.equal(v, states[1][k]) for k, v in states[0].items())
+
+
+def _config(data: Path, output: Path, **changes: object) -> TrainingConfig:
+    settings = {
+        "epochs": 1, "size": 32, "batch_size": 8, "workers": 0, "validation": 0.2, "log_every": 1, "device": "cpu"
+    }  # fmt: skip
+    return TrainingConfig(str(data), str(output), **{**settings, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("objective", ["regression", "classification"])
+@pytest.mark.parametrize("network", ["fusion", "skip_fusion"])
+def test_every_network_learns_both_objectives(network: str, objective: str, photo_folder: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    config = _config(photo_folder, tmp_path / "run", network=network, objective=objective, epochs=3)
+    assert train(config, log=lines.append)
+    run = Run(tmp_path / "run")
+    metrics = run.metrics()
+    epochs = [m for m in metrics if m["event"] == "epoch"]
+    steps = [m for m in metrics if m["event"] == "step"]
+    assert len(epochs) == 3
+    assert epochs[0]["gray_mse_ab"] > 0
+    assert steps[-1]["loss"] < steps[0]["loss"]
+    assert {"mse_ab", "mse_rgb", "gray_mse_rgb"} <= epochs[0].keys()
+    assert len(run.previews()) == 3
+    assert run.status() == "finished"
+    checkpoint = load_checkpoint(tmp_path / "run")
+    assert (checkpoint.config.network, checkpoint.config.objective) == (network, objective)
+    assert checkpoint.info["training"]["epochs"] >= 1
+    assert "24 pictures" in lines[0]
+
+
+def test_a_killed_run_resumes_to_the_same_weights(photo_folder: Path, tmp_path: Path) -> None:
+    settings = ["--data", str(photo_folder), "--epochs=3", *SMALL]
+    _run_train_py(*settings, "--output", str(tmp_path / "unbroken"))
+    run = Run(tmp_path / "killed")
+    process = _train_py(*settings, "--output", str(run.folder))
+    _wait_for_step(run, 7, process)  # in the middle of the second epoch of 4 or 5 steps
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert run.status() == "stopped"
+    _run_train_py("--resume", str(run.folder))
+    assert _same_weights(tmp_path / "unbroken", run.folder)
+    logged = [[(m["event"], m["step"]) for m in r.metrics()] for r in (run, Run(tmp_path / "unbroken"))]
+    assert [m for m in logged[0] if m[0] != "start"] == [m for m in logged[1] if m[0] != "start"]
+    assert [step for event, step in logged[0] if event == "start"] == [0, 6]
+
+
+def test_ctrl_c_saves_and_says_how_to_resume(photo_folder: Path, tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    process = _train_py("--data", str(photo_folder), "--epochs=400", *SMALL, "--output", str(run.folder))
+    _wait_for_step(run, 3, process)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"python train.py --resume {run.folder}" in output
+    assert "Traceback" not in output
+    state = run.load_state()
+    assert state["step"] == run.metrics()[-1]["step"]
+    assert not list(run.folder.glob(".*.tmp"))
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_20_random_moments_ends_with_the_same_weights(photo_folder: Path, tmp_path: Path) -> None:
+    settings = ["--data", str(photo_folder), "--epochs=60", *SMALL]
+    _run_train_py(*settings, "--output", str(tmp_path / "unbroken"))
+    run, rng = Run(tmp_path / "killed"), random.Random(20)
+    resumed = 0
+    for kill in range(20):
+        begin = ["--resume", str(run.folder)] if (run.folder / "last.pt").exists() else None
+        resumed += begin is not None
+        if begin is None:
+            shutil.rmtree(run.folder, ignore_errors=True)
+        process = _train_py(*(begin or [*settings, "--output", str(run.folder)]))
+        if kill % 4:  # while it learns, validates or saves; else while it starts
+            before = (run.folder / "metrics.jsonl").stat().st_mtime_ns if begin else 0
+            until = time.monotonic() + 60
+            while time.monotonic() < until and process.poll() is None:
+                if (run.folder / "metrics.jsonl").exists() and (
+                    (run.folder / "metrics.jsonl").stat().st_mtime_ns > before and run.metrics()[-1]["event"] != "start"
+                ):
+                    break
+                time.sleep(0.005)
+            time.sleep(rng.uniform(0, 0.5))
+        else:
+            time.sleep(rng.uniform(0, 5))
+        process.kill()
+        process.communicate()
+        run.metrics()  # never half a line
+        if (run.folder / "last.pt").exists():
+            assert torch.load(run.folder / "last.pt", weights_only=True)["step"] >= 0  # never half a file
+        if (run.folder / "best.safetensors").exists():
+            load_checkpoint(run.folder)
+    assert resumed > 10
+    if run.status() != "finished":
+        _run_train_py("--resume", str(run.folder))
+    assert _same_weights(tmp_path / "unbroken", run.folder)
+
+
+def test_runs_on_one_device_wait_for_each_other(photo_folder: Path, tmp_path: Path) -> None:
+    first, second = (Run(tmp_path / name) for name in ("first", "second"))
+    settings = ["--data", str(photo_folder), *SMALL]
+    start(first.folder, [*settings, "--epochs=4000", "--output", str(first.folder)])
+    try:
+        _until(lambda: bool(first.metrics()))
+        start(second.folder, [*settings, "--epochs=1", "--output", str(second.folder)])
+        _until(lambda: second.status() == "waiting")
+        assert "waits for its turn" in second.log_tail()
+        with pytest.raises(UserError, match="A run is using the cpu"):
+            estimate(_config(photo_folder, tmp_path / "none"))
+        with pytest.raises(UserError, match="still going"):
+            first.delete()
+        first.stop()
+        _until(lambda: second.status() == "finished")
+        assert first.status() == "stopped"
+        assert first.why() == ""
+        second.delete()
+        assert not second.folder.exists()
+    finally:
+        for run in (first, second):
+            if (pid := run.process()) is not None:
+                os.kill(pid, signal.SIGKILL)
+
+
+def _until(true: Callable[[], bool], seconds: float = 120) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_a_run_that_died_says_why(photo_folder: Path, tmp_path: Path) -> None:
+    killed = Run(tmp_path / "killed")
+    start(killed.folder, ["--data", str(photo_folder), *SMALL, "--epochs=4000", "--output", str(killed.folder)])
+    _until(lambda: len(killed.metrics()) > 5)
+    assert killed.why() == ""
+    pid = killed.process()
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    _until(lambda: killed.process() is None)
+    assert "killed" in killed.why()
+    wrong = Run(tmp_path / "wrong")
+    start(wrong.folder, ["--data", str(tmp_path / "nowhere"), *SMALL, "--output", str(wrong.folder)])
+    _until(lambda: wrong.process() is None)
+    assert wrong.status() == "failed"
+    assert "There is no folder or zip file" in wrong.why()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), RuntimeError("can't allocate memory: 9 bytes")],
+)
+def test_out_of_memory_is_named(
+    error: Exception, photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Trainer, "_step", fails)
+    with pytest.raises(UserError, match="Memory ran out"):
+        train(_config(photo_folder, tmp_path / "run"), log=lambda line: None)
+
+
+@pytest.mark.parametrize("network", ["skip_fusion", "fusion"])
+def test_the_time_is_estimated_without_a_run(network: str, photo_folder: Path, tmp_path: Path) -> None:
+    config = _config(photo_folder, tmp_path / "run", network=network, epochs=7)
+    found = estimate(config, steps=2)
+    assert found.steps == 7 * 2  # 19 pictures to learn from, in batches of 8
+    assert found.step > 0
+    assert 0 <= found.data_share <= 1
+    assert found.seconds == pytest.approx(found.preparing + found.steps * found.step + 7 * found.validating)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shards", [False, True])
+def test_two_processes_learn_what_one_learns(shards: bool, photo_folder: Path, tmp_path: Path) -> None:
+    data = str(photo_folder)
+    if shards:
+        write_shards(photo_folder, tmp_path / "shards", 3)
+        data = str(tmp_path / "shards" / "*.tar")
+    settings = ["--data", data, "--epochs=1", "--network=fusion", "--precision=fp32", *SMALL]
+    _run_train_py(*settings, "--output", str(tmp_path / "one"))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    launched = subprocess.run(
+        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1",
+         "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0",
+         str(ROOT / "train.py"), *settings, "--output", str(tmp_path / "two")],
+        env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert launched.returncode == 0, launched.stdout + launched.stderr
+    one, two = (Run(tmp_path / name).metrics() for name in ("one", "two"))
+    assert [m["step"] for m in one] == [m["step"] for m in two]
+    assert two[-1]["mse_ab"] == pytest.approx(one[-1]["mse_ab"], rel=1e-3)
+    losses = [[m["loss"] for m in metrics if m["event"] == "step"] for metrics in (one, two)]
+    assert len(losses[0]) > 3
+    # What a process logs is the loss of its own half of each batch.
+    assert np.mean(losses[1]) == pytest.approx(np.mean(losses[0]), rel=0.2)
+
+
+@pytest.mark.slow
+def test_inception_from_a_file_trains_and_measures(photo_folder: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weights = tmp_path / "irv2.pth"
+    torch.save(build_backbone("inception_resnet_v2").state_dict(), weights)
+    few = tmp_path / "few"
+    few.mkdir()
+    for path in sorted(photo_folder.rglob("*.png"))[:6]:
+        shutil.copy(path, few)
+    run = tmp_path / "run"
+    settings = ["--network=fusion", "--objective=regression", "--features=inception_resnet_v2", "--epochs=1"]
+    _run_train_py("--data", str(few), *settings, *SMALL, "--features-weights", str(weights), "--output", str(run))
+    measured = subprocess.run(
+        [sys.executable, str(ROOT / "evaluate.py"), "--checkpoint", str(run), "--data", str(few), "--json",
+         str(tmp_path / "out.json")],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert measured.returncode == 0, measured.stderr
+    assert "MSE of ab" in measured.stdout
+    assert json.loads((tmp_path / "out.json").read_text())["pictures"] == 6
+    weights.unlink()
+    gone = subprocess.run(
+        [sys.executable, str(ROOT / "evaluate.py"), "--checkpoint", str(run), "--data", str(few)],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "HF_ENDPOINT": "http://127.0.0.1:9"},
+    )  # fmt: skip
+    assert gone.returncode == 2
+    assert "--features-weights" in gone.stderr
+
+
+def test_bad_input_is_one_sentence_and_code_2(photo_folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.json").write_text("{}")
+    for arguments, words in (
+        (["--epochs=3"], "--data FOLDER"),
+        (["--data", str(tmp_path / "none")], "no folder or zip"),
+        (["--data", str(photo_folder), "--epochs=0"], "epochs must be at least 1"),
+        (["--data", str(photo_folder), "--size=50"], "multiple of 32"),
+        (["--data", str(photo_folder), "--output", str(tmp_path / "old")], "--resume"),
+        (["--resume", str(tmp_path)], "not the folder of a training run"),
+    ):
+        process = _train_py(*arguments, cwd=tmp_path)
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 2, output
+        assert words in output
+        assert "Traceback" not in output
+    assert not (tmp_path / "runs").exists()
+
+
+def test_learning_rate_warms_up_and_falls_to_zero() -> None:
+    factors = [learning_rate_factor(s, 1000, 0.05) for s in range(1000)]
+    assert factors[0] < 0.05
+    assert max(factors) == pytest.approx(1, abs=0.03)
+    assert factors.index(max(factors)) in range(48, 52)
+    assert factors[-1] < 1e-4
+    assert all(a >= b for a, b in itertools.pairwise(factors[51:]))
+
+
+def test_losses_are_zero_only_at_the_truth() -> None:
+    ab = ab_bins()[[40, 200]].T.reshape(1, 2, 1, 2)
+    assert loss_function(ab / 110, ab, "regression", None) == 0
+    assert loss_function(ab / 110 + 0.1, ab, "regression", None) == pytest.approx(0.01, rel=1e-4)
+    indices, weights = soft_encode(ab)
+    truth = torch.full((1, 313, 1, 2), -30.0).scatter(1, indices, weights.log())
+    entropy = -(weights * weights.log()).sum(1).mean()
+    assert loss_function(truth, ab, "classification", None) == pytest.approx(entropy.item(), abs=1e-4)
+    assert loss_function(torch.zeros(1, 313, 1, 2), ab, "classification", None) > entropy
+    doubled = loss_function(truth, ab, "classification", torch.full((313,), 2.0))
+    assert doubled == pytest.approx(2 * entropy.item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_the_cross_entropys_own_gradient_is_autograds(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    ab = torch.randn(2, 2, 3, 4) * 30
+    indices, soft = soft_encode(ab)
+    weights = torch.rand(313) + 0.5
+    for w in (None, weights):
+        logits = torch.randn(2, 313, 3, 4, dtype=dtype, requires_grad=True)
+        own = loss_function(logits, ab, "classification", w)
+        (own_gradient,) = torch.autograd.grad(own, logits)
+        entropy = -(logits.float().log_softmax(1).gather(1, indices) * soft).sum(1)
+        plain = entropy.mean() if w is None else (entropy * w[indices[:, 0]]).mean()
+        (gradient,) = torch.autograd.grad(plain, logits)
+        assert torch.allclose(own, plain)
+        assert torch.allclose(own_gradient, gradient, atol=1e-6)
+
+
+def test_a_run_can_start_from_a_checkpoint_and_keep_its_early_layers(photo_folder: Path, tmp_path: Path) -> None:
+    lines: list[str] = []
+    config = _config(photo_folder, tmp_path / "run", init="bundled", freeze_early=True)
+    assert config.learning_rate == 5e-4
+    assert train(config, log=lines.append)
+    before, after = (load_checkpoint(p).network.state_dict() for p in (None, tmp_path / "run"))
+    changed = {k for k in before if not torch.allclose(before[k], after[k], atol=1e-7)}
+    assert any(k.startswith("head") for k in changed)
+    assert any(k.startswith("encoder.blocks.2.") for k in changed)
+    early = ("encoder.conv_stem", "encoder.bn1", "encoder.blocks.0.", "encoder.blocks.1.", "hint_stem")
+    assert not any(k.startswith(early) for k in changed)
+    assert load_checkpoint(tmp_path / "run").info["training"]["init"] == "bundled"
+    with pytest.raises(UserError, match=r"another network \(skip_fusion classification"):
+        train(_config(photo_folder, tmp_path / "other", init="bundled", objective="regression"), log=lines.append)
+    assert not (tmp_path / "other").exists()
+    with pytest.raises(UserError, match="--init"):
+        _config(photo_folder, tmp_path / "x", freeze_early=True)
+
+
+def test_a_diverging_run_says_so_and_keeps_its_state(photo_folder: Path, tmp_path: Path) -> None:
+    config = _config(
+        photo_folder, tmp_path / "run", network="fusion", objective="regression", learning_rate=1e30, clip=1e30
+    )
+    with pytest.raises(UserError, match="lower --learning-rate"):
+        train(config, log=lambda line: None)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("g++") is None, reason="left out: torch.compile needs a C++ compiler")
+def test_a_compiled_run_learns_the_same_and_can_go_on_uncompiled(photo_folder: Path, tmp_path: Path) -> None:
+    settings = ["--data", str(photo_folder), "--epochs=2", "--precision=fp32", *SMALL]
+    for name, more in (("plain", []), ("compiled", ["--compile"])):
+        _run_train_py(*settings, *more, "--output", str(tmp_path / name))
+    plain, compiled = (Run(tmp_path / name).metrics() for name in ("plain", "compiled"))
+    assert compiled[-1]["mse_ab"] == pytest.approx(plain[-1]["mse_ab"], rel=0.02)
+    assert load_checkpoint(tmp_path / "compiled").config == load_checkpoint(tmp_path / "plain").config

@@ -1,0 +1,455 @@
+"""The demo in Chromium, as a person uses it; the files that come out are checked pixel by pixel."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from colorizer.arrays import Array
+from colorizer.color.lab import lightness, rgb_to_lab
+from colorizer.evaluation.metrics import colorfulness
+from colorizer.model.checkpoints import Checkpoint, save_checkpoint
+from colorizer.model.networks import NetworkConfig, build_network
+from colorizer.pictures.photo import Photo
+from colorizer.pictures.reading import read_picture
+from colorizer.pictures.writing import write_picture
+
+from .conftest import EXAMPLES, ROOT, SHARED, draw_photo
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+OPTIONS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+ONE_STEP = 100 / 255
+WAIT = 60_000  # ms
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore"),
+    pytest.mark.skipif(CHROMIUM is None, reason="left out: needs Chromium, which is not installed"),
+]
+
+
+def _photos() -> list[Path]:
+    """Real photographs: the old ones, where they are, and the examples."""
+    old = SHARED / "old-photos"
+    names = ("migrant_mother", "1890CliffHouseSF", "paperboy")
+    return [old / f"{n}.jpg" for n in names if old.is_dir()] + [
+        EXAMPLES / "black-and-white" / f"{n}.jpg" for n in ("astronaut", "chelsea")
+    ]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, app: tuple[str, Path]) -> Iterator[Page]:
+    """A laptop's window with the demo; nothing may be fetched from elsewhere, and no script may fail."""
+    context = browser.new_context(viewport={"width": 1366, "height": 700})
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    foreign: list[str] = []
+    failures: list[str] = []
+    page.on("request", lambda r: foreign.append(r.url) if re.match(r"https?://(?!127\.0\.0\.1)", r.url) else None)
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.goto(app[0])
+    yield page
+    context.close()
+    assert foreign == []
+    assert failures == []
+
+
+# Pictures given anywhere on the page: ["paste" or "drop", [name, ...]].
+_GIVE = """async ([kind, names]) => {
+    const canvas = Object.assign(document.createElement("canvas"), { width: 90, height: 60 });
+    canvas.getContext("2d").fillRect(20, 10, 30, 30);
+    const blob = await new Promise((done) => canvas.toBlob(done));
+    const data = new DataTransfer();
+    names.forEach((name) => data.items.add(new File([blob], name, { type: "image/png" })));
+    document.body.dispatchEvent(
+        kind === "paste"
+            ? new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true })
+            : new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }),
+    );
+}"""
+
+
+def _drop(page: Page, photo: Path) -> None:
+    page.locator("#drop input[type=file]").set_input_files(photo)
+    expect(page.locator("#slider img").last).to_be_visible(timeout=WAIT)
+
+
+def _download(page: Page, folder: Path, button: str = "Download") -> Path:
+    with page.expect_download(timeout=WAIT) as download:
+        page.get_by_role("button", name=button).click()
+    path = folder / download.value.suggested_filename
+    download.value.save_as(path)
+    return path
+
+
+def _checked(before: Path | Array, after: Path, tolerance: float = ONE_STEP) -> Array:
+    """The colored picture, HWC, of the size and L of the first."""
+    gray = before if isinstance(before, np.ndarray) else read_picture(before).rgb
+    painted = read_picture(after).rgb
+    assert painted.shape == gray.shape
+    assert np.abs(lightness(painted) - lightness(gray)).max() < tolerance
+    return painted
+
+
+def _image_of(page: Page) -> str:
+    return page.locator("#slider img").last.get_attribute("src") or ""
+
+
+def _canvas_place(page: Page, size: tuple[int, int], x: float, y: float) -> tuple[float, float]:
+    """Where a place of the photo, in shares of its width and height, is on the screen."""
+    box = page.locator("#canvas canvas").bounding_box()
+    assert box is not None
+    scale = min(box["width"] / size[0], box["height"] / size[1])
+    return (
+        box["x"] + box["width"] / 2 + (x - 0.5) * size[0] * scale,
+        box["y"] + box["height"] / 2 + (y - 0.5) * size[1] * scale,
+    )
+
+
+def test_a_dropped_photo_is_colored_at_once_and_downloaded(page: Page, tmp_path: Path) -> None:
+    for photo in _photos():
+        _drop(page, photo)
+        with Image.open(photo) as image:
+            size = image.size
+        expect(page.get_by_text(f"{photo.name}: {size[0]} × {size[1]}")).to_be_visible(timeout=WAIT)
+        shown = page.locator("#slider img")
+        natural = "e => [e.naturalWidth, e.naturalHeight]"
+        assert [tuple(shown.nth(k).evaluate(natural)) for k in range(2)] == [size, size], "at full size"
+        after = _download(page, tmp_path)
+        assert after.name == f"{photo.stem}-color.png"
+        assert colorfulness(_checked(photo, after)) > 3
+        page.get_by_role("button", name="Another photograph").click()
+        expect(page.locator("#drop")).to_be_visible(timeout=WAIT)
+
+
+def test_an_example_a_paste_and_the_formats(page: Page, tmp_path: Path) -> None:
+    page.locator("#begin .gallery-item, #begin button.gallery-item").first.click()
+    expect(page.locator("#slider img").last).to_be_visible(timeout=WAIT)
+    page.get_by_label("JPEG", exact=True).check()
+    after = _download(page, tmp_path)
+    assert after.name == "astronaut-color.jpg"
+    _checked(EXAMPLES / "black-and-white" / "astronaut.jpg", after, 20)  # JPEG rounds, too
+    page.evaluate(_GIVE, ["paste", ["pasted.png"]])
+    expect(page.get_by_text("pasted.png: 90 × 60")).to_be_visible(timeout=WAIT)
+    page.evaluate(_GIVE, ["drop", ["dropped.png"]])
+    expect(page.get_by_text("dropped.png: 90 × 60")).to_be_visible(timeout=WAIT)
+    page.evaluate(_GIVE, ["drop", ["one.png", "two.png"]])
+    expect(page.get_by_text("2 files")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#slider")).to_have_count(0)
+    page.evaluate(_GIVE, ["drop", ["dropped.png"]])
+    expect(page.get_by_text("dropped.png: 90 × 60")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("button", name="Color them")).to_have_count(0)
+
+
+def test_a_16_bit_scan_stays_16_bit(page: Page, tmp_path: Path) -> None:
+    gray = np.linspace(300, 65000, 160 * 120).astype(np.uint16).reshape(120, 160)
+    scan = Photo(np.repeat(gray[..., None], 3, 2))
+    write_picture(scan, tmp_path / "scan.tif")
+    _drop(page, tmp_path / "scan.tif")
+    expect(page.get_by_text("16 bit")).to_be_visible(timeout=WAIT)
+    for name in ("TIFF", "PNG"):
+        page.get_by_label(name, exact=True).check()
+        after = _download(page, tmp_path)
+        assert after.name == f"scan-color.{'tif' if name == 'TIFF' else 'png'}"
+        painted = _checked(scan.rgb, after, ONE_STEP / 4)
+        assert painted.dtype == np.uint16
+        assert len(np.unique(painted)) > 10_000
+
+
+def _paint(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    before = _image_of(page)
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move(*end, steps=5)
+    page.mouse.up()
+    expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+
+
+def test_strokes_color_what_they_lie_on_and_do_not_show(page: Page, tmp_path: Path) -> None:
+    photo = _photos()[0]
+    with Image.open(photo) as image:
+        size = image.size
+    _drop(page, photo)
+    plain = _checked(photo, _download(page, tmp_path))
+    page.get_by_role("tab", name="Correct").click()
+    page.get_by_role("button", name="Denim").click()
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_be_disabled()
+    _paint(page, _canvas_place(page, size, 0.45, 0.8), _canvas_place(page, size, 0.6, 0.8))
+    painted = _checked(photo, _download(page, tmp_path))  # L is kept to a step: no stroke is in it
+    rows, columns = slice(int(0.79 * size[1]), int(0.81 * size[1])), slice(int(0.46 * size[0]), int(0.59 * size[0]))
+    b = [rgb_to_lab(rgb)[rows, columns, 2].mean() for rgb in (plain, painted)]
+    assert b[1] < b[0] - 5, "bluer along the stroke"
+    page.get_by_role("button", name="Violet").click()
+    _paint(page, _canvas_place(page, size, 0.3, 0.3), _canvas_place(page, size, 0.32, 0.3))
+    for _ in range(2):
+        before = _image_of(page)
+        undo.click()
+        expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+    expect(undo).to_be_disabled()
+    assert np.array_equal(_checked(photo, _download(page, tmp_path)), plain)
+    _paint(page, _canvas_place(page, size, 0.3, 0.3), _canvas_place(page, size, 0.32, 0.3))
+    before = _image_of(page)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+    assert np.array_equal(_checked(photo, _download(page, tmp_path)), plain)
+
+
+def test_a_finger_paints_on_a_phone(browser: Browser, app: tuple[str, Path]) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    page = context.new_page()
+    page.goto(app[0])
+    _drop(page, EXAMPLES / "black-and-white" / "coffee.jpg")
+    page.get_by_role("tab", name="Correct").tap()
+    before = _image_of(page)
+    box = page.locator("#canvas canvas").bounding_box()
+    assert box is not None
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+    expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, "nothing hangs over the side"
+    context.close()
+
+
+def _set(slider: Locator, value: int) -> None:
+    slider.fill(str(value))
+    slider.press("Tab")
+
+
+def test_adjusting_acts_at_once_and_on_the_download(page: Page, tmp_path: Path) -> None:
+    photo = _photos()[-1]
+    _drop(page, photo)
+    colorful = [colorfulness(_checked(photo, _download(page, tmp_path)))]
+    for label, value in (("Vividness %", 300), ("Saturation %", 180), ("Color strength %", 0)):
+        before = _image_of(page)
+        _set(page.get_by_label(f"number input for {label}").locator("visible=true"), value)
+        expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+        colorful.append(colorfulness(_checked(photo, _download(page, tmp_path))))
+    usual, vivid, saturated, none = colorful
+    assert usual < vivid < saturated
+    assert none < 0.5
+
+
+def test_another_coloring_is_taken_by_a_click(page: Page, tmp_path: Path) -> None:
+    photo = EXAMPLES / "black-and-white" / "coffee.jpg"
+    _drop(page, photo)
+    plain = _checked(photo, _download(page, tmp_path))
+    page.get_by_role("tab", name="Others").click()
+    page.get_by_role("button", name="Show me others").click()
+    expect(page.locator("#others img").first).to_be_visible(timeout=WAIT)
+    before = _image_of(page)
+    page.locator("#others .thumbnail-item").first.click()
+    expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+    expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true", timeout=WAIT)
+    taken = _checked(photo, _download(page, tmp_path))
+    assert np.abs(taken.astype(int) - plain).mean() > 2
+    page.get_by_role("tab", name="Correct").click()
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+
+
+def test_an_album(page: Page, tmp_path: Path) -> None:
+    photos = _photos()
+    (tmp_path / "broken & bent.jpg").write_text("no picture")
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
+        archive.write(photos[0], f"deep/{photos[0].name}")
+    page.locator("#many input[type=file]").set_input_files(
+        [tmp_path / "broken & bent.jpg", tmp_path / "old.zip", *photos[1:]]
+    )
+    page.locator("label", has_text="PNG").locator("visible=true").click()
+    page.get_by_role("button", name="Color them").click()
+    expect(page.get_by_text(f"{len(photos)} colored in")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("broken & bent.jpg was not colored")).to_be_visible()
+    expect(page.locator("#batch img")).to_have_count(len(photos))
+    result = _download(page, tmp_path, "Download all (zip)")
+    with zipfile.ZipFile(result) as archive:
+        assert len(archive.namelist()) == len(photos)
+        archive.extractall(tmp_path / "out")
+    assert colorfulness(_checked(photos[0], tmp_path / "out" / "deep" / f"{photos[0].stem}.png")) > 3
+    for photo in photos[1:]:
+        _checked(photo, tmp_path / "out" / f"{photo.stem}.png")
+
+
+def test_an_album_is_canceled(page: Page, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
+        for k in range(60):
+            archive.write(EXAMPLES / "black-and-white" / "astronaut.jpg", f"{k:02d}.jpg")
+    page.locator("#many input[type=file]").set_input_files(tmp_path / "many.zip")
+    page.get_by_role("button", name="Color them").click()
+    expect(page.get_by_text(re.compile(r"\d+ of 60, about .* left"))).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text(re.compile(r"Stopped after \d+ of 60"))).to_be_visible(timeout=WAIT)
+    with zipfile.ZipFile(_download(page, tmp_path, "Download all (zip)")) as archive:
+        assert 1 <= len(archive.namelist()) < 60
+
+
+def test_a_broken_photo_is_a_message(page: Page, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no picture")
+    page.locator("#drop input[type=file]").set_input_files(tmp_path / "text.jpg")
+    expect(page.get_by_text("text.jpg is not a picture that can be read")).to_be_visible(timeout=WAIT)
+
+
+def test_one_screen_on_a_laptop(page: Page) -> None:
+    def height() -> int:
+        return int(page.evaluate("document.documentElement.scrollHeight"))
+
+    expect(page.locator("#drop")).to_be_visible()
+    assert height() <= 720
+    _drop(page, EXAMPLES / "black-and-white" / "astronaut.jpg")
+    for tab in ("Compare", "Correct", "Others"):
+        page.get_by_role("tab", name=tab).click()
+        assert height() <= 720, tab
+        box = page.get_by_role("button", name="Another photograph").bounding_box()
+        assert box is not None
+        assert box["y"] + box["height"] <= 700, "all that can be pressed is on the screen"
+
+
+def _step(page: Page) -> int:
+    found = re.search(r"step (\d+) of", page.locator("#run-progress").inner_text())
+    assert found is not None
+    return int(found[1])
+
+
+def test_training_stopped_resumed_used_and_measured(page: Page, photo_folder: Path, tmp_path: Path) -> None:
+    page.get_by_role("tab", name="Train").click()
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in sorted(photo_folder.rglob("*.png")):
+            archive.write(path, path.relative_to(photo_folder))
+        archive.writestr("broken.png", "no picture")
+    page.locator("#choose input[type=file]").set_input_files(tmp_path / "photos.zip")
+    expect(page.get_by_text("24 pictures (1 broken left out): ")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Sample set").click()
+    expect(page.get_by_text("60 pictures: ")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#choose img").first).to_be_visible(timeout=WAIT)
+    page.get_by_role("textbox", name="Pictures").fill(str(photo_folder))
+    page.get_by_label("Epochs").fill("300")
+    page.get_by_role("button", name="How long?").click()
+    expect(page.get_by_text("300 steps of")).to_be_visible(timeout=180_000)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_text("Validation MSE of ab")).to_be_visible(timeout=180_000)
+    before = _step(page)
+    expect(page.locator("#run-progress")).not_to_contain_text(f"step {before} of", timeout=WAIT)
+    expect(page.get_by_text("Loss", exact=True).first).to_be_visible(timeout=WAIT)
+    page.reload()
+    page.get_by_role("tab", name="Train").click()
+    expect(page.get_by_text("Validation MSE of ab")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("can be resumed")).to_be_visible(timeout=WAIT)
+    stopped = _step(page)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_text("Training, on cpu")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#run-progress")).not_to_contain_text(f"step {stopped} of", timeout=WAIT)
+    assert _step(page) > stopped
+    page.get_by_role("button", name="Stop").click()
+    expect(page.get_by_text("can be resumed")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Export").click()
+    expect(page.get_by_role("row", name="model.safetensors")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Use in Colorize").click()
+    photo = EXAMPLES / "black-and-white" / "coffee.jpg"
+    _drop(page, photo)
+    own = _checked(photo, _download(page, tmp_path))
+    assert colorfulness(own) > 1
+    page.reload()
+    _drop(page, photo)
+    assert not np.array_equal(own, _checked(photo, _download(page, tmp_path))), "another network, other colors"
+    page.get_by_role("tab", name="Train").click()
+    page.get_by_role("button", name="Measure it").click()
+    expect(page.get_by_role("tab", name="Evaluate")).to_have_attribute("aria-selected", "true", timeout=WAIT)
+    page.get_by_role("button", name="Held out of the run").click()
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.get_by_text("over 1 pictures")).to_be_visible(timeout=120_000)
+
+
+def test_two_checkpoints_compared(page: Page, browser: Browser, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    config = NetworkConfig("skip_fusion", "regression")
+    blank = Checkpoint(build_network(config).eval(), config, torch.full((313,), 1 / 313), 128)
+    save_checkpoint(blank, tmp_path / "blank.safetensors")
+    (tmp_path / "photos").mkdir()
+    for path in (EXAMPLES / "color").glob("*.jpg"):
+        shutil.copy(path, tmp_path / "photos")
+    page.get_by_role("tab", name="Evaluate").click()
+    page.locator("input[type=file][accept*=safetensors]").set_input_files(tmp_path / "blank.safetensors")
+    expect(page.get_by_text("blank.safetensors").first).to_be_visible(timeout=WAIT)
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in (EXAMPLES / "color").glob("*.jpg"):
+            archive.write(path, path.name)
+    page.locator("input[type=file][accept='.zip']").last.set_input_files(tmp_path / "photos.zip")
+    expect(page.get_by_label("Test pictures")).to_have_value(re.compile("photos.zip"), timeout=WAIT)
+    page.get_by_label("Test pictures").fill(str(tmp_path / "photos"))
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.get_by_text("over 5 pictures")).to_be_visible(timeout=120_000)
+    first = page.locator("#pictures .thumbnail-item").first
+    expect(first).to_contain_text("MSE of RGB", timeout=WAIT)
+    page.get_by_label("Sort by").click()
+    page.get_by_role("option", name="SSIM").click()
+    expect(first).to_contain_text("SSIM", timeout=WAIT)
+    worst = first.inner_text()
+    page.get_by_label("Best first").check()
+    expect(first).not_to_contain_text(worst, timeout=WAIT)
+    first.click()
+    expect(page.locator("#one img").first).to_be_visible(timeout=WAIT)
+    expect(page.locator("#numbers")).to_contain_text("CIEDE2000", timeout=WAIT)
+    with page.expect_download(timeout=WAIT) as download:
+        page.get_by_role("row", name="evaluation.html").get_by_role("link").click()
+    download.value.save_as(tmp_path / "report.html")
+    line = page.locator("code, .cm-content").filter(has_text="evaluate.py").first.inner_text()
+    words = shlex.split(line)
+    assert words[:2] == ["python", "evaluate.py"]
+    done = subprocess.run(
+        [sys.executable, *words[1:], "--json", str(tmp_path / "out.json")],
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    figures = json.loads((tmp_path / "out.json").read_text())
+    report = browser.new_page()
+    report.goto((tmp_path / "report.html").as_uri())
+    assert report.locator("figure img").count() == 5
+    table = report.locator("table").inner_text()
+    assert len(figures["metrics"]) == 3
+    for column in figures["metrics"].values():
+        for metric, found in column.items():
+            digits = 4 if metric == "ssim" else 2
+            assert f"{found['mean']:.{digits}f} [{found['low']:.{digits}f}, {found['high']:.{digits}f}]" in table
+    report.close()
+    page.reload()
+    page.get_by_role("tab", name="Evaluate").click()
+    page.get_by_label("Evaluations of before").click()
+    page.get_by_role("option", name=re.compile("blank")).first.click()
+    expect(page.get_by_text("over 5 pictures")).to_be_visible(timeout=WAIT)
+
+
+def test_an_evaluation_is_canceled_and_goes_on(page: Page, tmp_path: Path) -> None:
+    for k in range(60):
+        draw_photo(k, (300, 200)).save(tmp_path / f"{k:02d}.png")
+    page.get_by_role("tab", name="Evaluate").click()
+    page.get_by_label("Test pictures").fill(str(tmp_path))
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.get_by_text(re.compile(r"\d+ of 60, about .* left"))).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Cancel").locator("visible=true").click()
+    expect(page.get_by_text(re.compile(r"Stopped after \d+ of 60"))).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Evaluate", exact=True).click()
+    expect(page.get_by_text("over 60 pictures")).to_be_visible(timeout=120_000)
