@@ -85,19 +85,15 @@ class SkipFusionNetwork(nn.Module):
 
     def load_pretrained(self, backbone: nn.Module) -> None:
         """Take over the weights of a pretrained classifier; its last layer is left out."""
-        weights = self._own_names(backbone.state_dict(), "")
-        own = {f"stem.{k}": v for k, v in self.stem.state_dict().items()} | self.encoder.state_dict()
-        self.stem.load_state_dict({k.removeprefix("stem."): v for k, v in weights.items() if k.startswith("stem.")})
-        self.encoder.load_state_dict({k: v for k, v in weights.items() if k in own and not k.startswith("stem.")})
-
-    def _own_names(self, state: Mapping[str, Tensor], encoder: str) -> dict[str, Tensor]:
-        """The classifier's stem under the name that it has here."""
-        old = f"{encoder}{self._stem_name}."
-        return {f"stem.{k.removeprefix(old)}" if k.startswith(old) else k: v for k, v in state.items()}
+        weights, stem = backbone.state_dict(), f"{self._stem_name}."
+        self.stem.load_state_dict({k.removeprefix(stem): v for k, v in weights.items() if k.startswith(stem)})
+        self.encoder.load_state_dict({k: weights[k] for k in self.encoder.state_dict()})
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Checkpoints of version 0.1 have the stem's weights among the encoder's."""
-        return super().load_state_dict(self._own_names(state_dict, "encoder."), *args, **kwargs)
+        old = f"encoder.{self._stem_name}."
+        renamed = {f"stem.{k.removeprefix(old)}" if k.startswith(old) else k: v for k, v in state_dict.items()}
+        return super().load_state_dict(renamed, *args, **kwargs)
 
     def forward(self, lightness: Tensor, embedding: Tensor | None = None, hints: Tensor | None = None) -> Tensor:
         """Color.

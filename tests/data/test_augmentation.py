@@ -17,7 +17,7 @@ from colorizer.data.recoloring import LARGEST, SMALLEST, recolor
 from colorizer.data.scan import scan_pictures
 from colorizer.pictures.sources import open_source
 
-from .conftest import draw_photo
+from ..conftest import draw_photo
 
 
 def _light(seed: int) -> np.ndarray:
@@ -61,11 +61,11 @@ def test_recoloring_changes_one_region_to_one_color() -> None:
         if found is None:
             continue
         done += 1
-        painted, mask = found
+        colorized, mask = found
         assert SMALLEST <= mask.mean() <= LARGEST
         away = cv2.dilate(mask.astype(np.uint8), np.ones((9, 9))) == 0
-        assert np.abs(painted[away].astype(int) - rgb[away]).max(initial=0) <= 2
-        shift = np.linalg.norm(rgb_to_lab(painted)[mask][:, 1:] - rgb_to_lab(rgb)[mask][:, 1:], axis=-1)
+        assert np.abs(colorized[away].astype(int) - rgb[away]).max(initial=0) <= 2
+        shift = np.linalg.norm(rgb_to_lab(colorized)[mask][:, 1:] - rgb_to_lab(rgb)[mask][:, 1:], axis=-1)
         assert shift.mean() > 3
     assert done > 15
 
@@ -103,7 +103,7 @@ def test_only_the_l_that_the_network_sees_is_degraded(share: float, photo_folder
 def test_samples_bring_their_hints(photo_folder: Path) -> None:
     source = open_source(str(photo_folder))
     pictures = scan_pictures(source).pictures
-    without, with_hints = (CropDataset(source, pictures, 64, hints=h) for h in (False, True))
+    without, with_hints = (CropDataset(source, pictures, 64, hinted=h) for h in (None, 0.5))
     assert all(without[(0, k)].hints.shape == (0,) for k in range(24))
     known = [int(with_hints[(e, k)].hints[2].sum()) for e in range(3) for k in range(24)]  # pixels
     assert known.count(0) > 15
@@ -111,5 +111,5 @@ def test_samples_bring_their_hints(photo_folder: Path) -> None:
     assert with_hints[(1, 5)].hints.equal(with_hints[(1, 5)].hints)
     plain = [with_hints[(e, k)].rgb.equal(without[(e, k)].rgb) for e in range(3) for k in range(24)]
     assert 0 < plain.count(False) < 25  # some have something recolored
-    validation = CropDataset(source, pictures, 64, augment=False, hints=True)
+    validation = CropDataset(source, pictures, 64, augment=False, hinted=0.5)
     assert validation[(0, 0)].hints.shape == (0,)

@@ -23,7 +23,7 @@ from colorizer.data.scan import scan_pictures, split
 from colorizer.errors import UserError
 from colorizer.pictures.sources import open_source
 
-from .conftest import draw_photo, write_shards
+from ..conftest import draw_photo, write_shards
 
 
 def test_a_folder_at_any_depth(photo_folder: Path) -> None:
@@ -94,7 +94,7 @@ def test_what_is_not_there_is_a_sentence(tmp_path: Path) -> None:
         open_source(tmp_path / "a.zip")
 
 
-def test_gray_broken_tiny_and_doubled_pictures_are_counted(photo_folder: Path, tmp_path: Path) -> None:
+def test_gray_broken_tiny_and_duplicate_pictures_are_counted(photo_folder: Path, tmp_path: Path) -> None:
     good = photo_folder / "class0" / "photo00.png"
     shutil.copy(good, tmp_path / "a.png")
     shutil.copy(good, tmp_path / "b.png")
@@ -105,9 +105,9 @@ def test_gray_broken_tiny_and_doubled_pictures_are_counted(photo_folder: Path, t
     scan = scan_pictures(open_source(tmp_path))
     assert [p.name for p in scan.pictures] == ["a.png"]
     assert scan.left_out == {
-        "doubled": ["b.png"], "broken": ["broken.jpg", "empty.jpg"], "gray": ["gray.png"], "tiny": ["tiny.png"]
+        "duplicate": ["b.png"], "broken": ["broken.jpg", "empty.jpg"], "gray": ["gray.png"], "tiny": ["tiny.png"]
     }  # fmt: skip
-    assert scan.summary() == "1 pictures (1 doubled, 2 broken, 1 gray, 1 tiny left out)"
+    assert scan.summary() == "1 pictures (1 duplicate, 2 broken, 1 gray, 1 tiny left out)"
     assert [p.name for p in scan_pictures(open_source(tmp_path), keep_gray=True).pictures] == ["a.png", "gray.png"]
 
 

@@ -11,10 +11,10 @@ import torch
 
 from colorizer.data.embeddings import EmbeddingCache, picture_lightness
 from colorizer.data.scan import PictureInfo, scan_pictures
-from colorizer.model.backbones import FeatureExtractor, load_extractor
+from colorizer.model.pretrained import FeatureExtractor, load_extractor
 from colorizer.pictures.sources import open_source
 
-from .conftest import draw_photo
+from ..conftest import draw_photo
 
 
 class Counting(FeatureExtractor):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from colorizer.evaluation.classifiers import Judge, true_label
+from colorizer.evaluation.classifiers import Classifier, true_label
 from colorizer.evaluation.frechet import frechet_distance
 from colorizer.pictures.reading import read_picture
 
-from .conftest import EXAMPLES
+from ..conftest import EXAMPLES
 
 
 def test_frechet_distance_of_known_gaussians() -> None:
@@ -41,10 +41,10 @@ def test_classes_are_read_from_names(name: str, label: int | None) -> None:
     assert true_label(name) == label
 
 
-def test_the_judge_knows_what_is_in_a_picture() -> None:
-    judge = Judge(device="cpu")
-    label, features = judge(read_picture(EXAMPLES / "color" / "chelsea.jpg").rgb)
+def test_the_classifier_knows_what_is_in_a_picture() -> None:
+    classifier = Classifier(device="cpu")
+    label, features = classifier(read_picture(EXAMPLES / "color" / "chelsea.jpg").rgb)
     assert label in range(281, 286)  # a domestic cat
     assert features.shape == (1280,)
     assert features.min() >= 0
-    assert judge(np.zeros((3, 900, 3), np.uint8))[1].shape == (1280,)
+    assert classifier(np.zeros((3, 900, 3), np.uint8))[1].shape == (1280,)

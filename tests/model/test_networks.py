@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from colorizer.errors import UserError
-from colorizer.model.backbones import load_backbone
 from colorizer.model.fusion import FusionNetwork
 from colorizer.model.networks import NetworkConfig, build_network
+from colorizer.model.pretrained import build_backbone, load_backbone
 from colorizer.model.skip_fusion import SkipFusionNetwork
 
 # Baldassarre et al. 2017, table 1: (output channels, stride of the map's side to the input's) after each 3x3 layer.
@@ -88,11 +88,11 @@ def test_encoder_stays_in_eval_mode_and_is_the_pretrained_one() -> None:
     network = SkipFusionNetwork("classification")
     backbone = load_backbone("tf_efficientnet_lite0")
     network.load_pretrained(backbone)
-    assert network.encoder.conv_stem.weight.equal(backbone.conv_stem.weight)
+    assert network.stem.weight.equal(backbone.conv_stem.weight)
     before = network.encoder.bn1.running_mean.clone()
     network.train()(torch.rand(2, 1, 64, 64)).sum().backward()
     assert network.encoder.bn1.running_mean.equal(before)
-    assert network.encoder.conv_stem.weight.grad is not None
+    assert network.stem.weight.grad is not None
     assert network.stages.training
     assert not any(m.training for m in network.encoder.modules())
 
@@ -102,7 +102,38 @@ def test_wrong_choices_name_the_right_ones() -> None:
         NetworkConfig("unet")
     with pytest.raises(UserError, match="classification, regression"):
         NetworkConfig("fusion", "gan")
-    with pytest.raises(UserError, match="inception_resnet_v2, tf_efficientnet_lite0"):
-        NetworkConfig("fusion", "regression", "vgg")
-    with pytest.raises(UserError, match="--network fusion"):
-        NetworkConfig("skip_fusion", "regression", "inception_resnet_v2")
+    with pytest.raises(UserError, match=r"tf_efficientnet_lite0, .*inception_resnet_v2; or any model of timm"):
+        NetworkConfig("fusion", "regression", "no_such_model")
+    with pytest.raises(UserError, match=r"without padding.*--network fusion"):
+        build_network(NetworkConfig("skip_fusion", "regression", "inception_resnet_v2"))
+    with pytest.raises(UserError, match="no feature maps at strides 4, 8, 16 and 32"):
+        build_network(NetworkConfig("skip_fusion", "regression", "vit_tiny_patch16_224"))
+
+
+@pytest.mark.parametrize("features", ["tf_efficientnet_lite1", "tf_efficientnet_lite2", "resnet18", "convnext_atto"])
+def test_any_timm_model_with_maps_at_strides_4_to_32_is_an_encoder(features: str) -> None:
+    network = build_network(NetworkConfig("skip_fusion", "classification", features))
+    assert isinstance(network, SkipFusionNetwork)
+    network.load_pretrained(build_backbone(features))
+    network.train()
+    x, hints = torch.rand(2, 1, 64, 96), torch.rand(2, 3, 64, 96)
+    with torch.no_grad():
+        assert network(x, None, hints).equal(network(x)), "hints change nothing before training"
+    network(x, None, hints).square().mean().backward()
+    gradients = [p.grad for p in network.parameters()]
+    assert all(g is not None for g in gradients[:4])
+    network.freeze_early()
+    free = {name for name, p in network.named_parameters() if p.requires_grad}
+    assert "head.weight" in free
+    assert not {n for n in free if n.startswith(("stem.", "hint_stem."))}
+    assert any(n.startswith("encoder.") for n in free)
+
+
+def test_a_backbone_sees_pictures_as_it_was_trained_to() -> None:
+    """Gray 0.5 in [-1, 1] is 0.75 in [0, 1], which resnet18 wants less ImageNet's mean and over its deviation."""
+    network = SkipFusionNetwork("regression", "resnet18").eval()
+    seen: list[torch.Tensor] = []
+    network.stem.register_forward_hook(lambda _m, inputs, _o: seen.append(inputs[0]))
+    network(torch.full((1, 1, 32, 32), 0.5))
+    expected = (0.75 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
+    assert torch.allclose(seen[0][0, :, 0, 0], expected, atol=1e-5)

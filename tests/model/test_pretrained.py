@@ -21,10 +21,11 @@ from colorizer.color.lab import lightness
 from colorizer.data.crops import crop
 from colorizer.data.embeddings import picture_lightness
 from colorizer.errors import UserError
-from colorizer.model.backbones import EXTRACTORS, build_backbone, load_extractor
+from colorizer.model.backbones import BACKBONES
+from colorizer.model.pretrained import build_backbone, load_extractor
 from colorizer.pictures.reading import find_pictures, read_picture
 
-from .conftest import EXAMPLES, ROOT, SHARED, hub_environment, needs_shared
+from ..conftest import EXAMPLES, ROOT, SHARED, hub_environment, needs_shared
 
 TABBY_TO_EGYPTIAN, ESPRESSO = range(281, 286), 967
 
@@ -78,7 +79,7 @@ def _load_elsewhere(home: Path, endpoint: str) -> subprocess.CompletedProcess[st
     """Load Inception-ResNet-v2 in a new process: huggingface_hub reads its settings when it is imported."""
     code = (
         "import time; time.sleep = lambda seconds: None\n"  # the Hub's library waits between its tries
-        "from colorizer.features import load_extractor; from colorizer import UserError\n"
+        "from colorizer.model.pretrained import load_extractor; from colorizer import UserError\n"
         "try: print('fingerprint', load_extractor('inception_resnet_v2').fingerprint())\n"
         "except UserError as e: print('error', e)"
     )
@@ -142,8 +143,9 @@ def test_always_eval_and_frozen() -> None:
 
 
 def test_the_registry() -> None:
-    assert {name: spec.size for name, spec in EXTRACTORS.items()} == {
-        "inception_resnet_v2": 299, "tf_efficientnet_lite0": 224, "tf_efficientnet_lite2": 260
+    assert {name: spec.size for name, spec in BACKBONES.items()} == {
+        "inception_resnet_v2": 299, "tf_efficientnet_lite0": 224, "tf_efficientnet_lite1": 240,
+        "tf_efficientnet_lite2": 260,
     }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from colorizer.pictures.photo import Photo
 from colorizer.pictures.reading import find_pictures, read_picture, thumbnail_rgb
 from colorizer.pictures.writing import Output, write_picture
 
-from .conftest import draw_photo
+from ..conftest import draw_photo
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from colorizer.pictures.photo import Metadata, Photo
 from colorizer.pictures.reading import read_picture, upright
 from colorizer.pictures.writing import SIMULATED, Output, write_picture
 
-from .conftest import draw_photo
+from ..conftest import draw_photo
 
 
 def _profile(name: str) -> bytes:

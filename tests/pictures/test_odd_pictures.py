@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from colorizer import Colorizer, Settings, UserError, batch
+from colorizer import Colorizer, Settings, UserError
 from colorizer.color.lab import lightness
+from colorizer.inference import batch
 from colorizer.pictures.photo import MAX_PIXELS
 from colorizer.pictures.reading import read_picture
 from colorizer.pictures.writing import Output
 
-from .conftest import draw_photo
+from ..conftest import draw_photo
 
 ONE_STEP = 100 / 255  # of L: the most that rounding to 8 bits may change
 
@@ -156,8 +157,8 @@ def test_the_others_go_on(colorizer: Colorizer, tmp_path: Path) -> None:
 def test_l_is_kept_to_one_step_everywhere(settings: Settings, dtype: type, colorizer: Colorizer) -> None:
     step = 1 if dtype == np.uint8 else 257
     gray = (np.tile(np.arange(256), (64, 2)) * step).astype(dtype)  # every gray there is
-    painted = colorizer(gray, settings, hints=[(100, 30, 40, "#0000ff"), (400, 30, 40, "#ff0000")])
-    apart = np.abs(lightness(painted) - lightness(np.repeat(gray[..., None], 3, 2)))
+    colorized = colorizer(gray, settings, hints=[(100, 30, 40, "#0000ff"), (400, 30, 40, "#ff0000")])
+    apart = np.abs(lightness(colorized) - lightness(np.repeat(gray[..., None], 3, 2)))
     assert apart.max() < ONE_STEP / (1 if dtype == np.uint8 else 4)
 
 

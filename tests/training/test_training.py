@@ -21,9 +21,9 @@ from safetensors.torch import load_file
 
 from colorizer.color.bins import ab_bins, soft_encode
 from colorizer.errors import UserError
-from colorizer.model.backbones import build_backbone
 from colorizer.model.checkpoints import load_checkpoint
-from colorizer.training.config import TrainingConfig
+from colorizer.model.pretrained import build_backbone
+from colorizer.training.config import TrainingConfig, TrainingOptions
 from colorizer.training.estimate import estimate
 from colorizer.training.losses import loss_function
 from colorizer.training.optim import learning_rate_factor
@@ -31,7 +31,7 @@ from colorizer.training.runs import Run, start
 from colorizer.training.train import train
 from colorizer.training.trainer import Trainer
 
-from .conftest import ROOT, write_shards
+from ..conftest import ROOT, write_shards
 
 SMALL = [
     "--size=32",
@@ -78,7 +78,7 @@ def _config(data: Path, output: Path, **changes: object) -> TrainingConfig:
     settings = {
         "epochs": 1, "size": 32, "batch_size": 8, "workers": 0, "validation": 0.2, "log_every": 1, "device": "cpu"
     }  # fmt: skip
-    return TrainingConfig(str(data), str(output), **{**settings, **changes})  # type: ignore[arg-type]
+    return TrainingOptions(str(data), str(output), **{**settings, **changes}).resolve()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("objective", ["regression", "classification"])
@@ -92,11 +92,11 @@ def test_every_network_learns_both_objectives(network: str, objective: str, phot
     epochs = [m for m in metrics if m["event"] == "epoch"]
     steps = [m for m in metrics if m["event"] == "step"]
     assert len(epochs) == 3
-    assert epochs[0]["gray_mse_ab"] > 0
+    assert epochs[0]["gray_crop_mse_ab"] > 0
     assert steps[-1]["loss"] < steps[0]["loss"]
-    assert {"mse_ab", "mse_rgb", "gray_mse_rgb"} <= epochs[0].keys()
+    assert {"crop_mse_ab", "crop_mse_rgb", "gray_crop_mse_rgb"} <= epochs[0].keys()
     assert len(run.previews()) == 3
-    assert run.status() == "finished"
+    assert run.outcome().state == "finished"
     checkpoint = load_checkpoint(tmp_path / "run")
     assert (checkpoint.config.network, checkpoint.config.objective) == (network, objective)
     assert checkpoint.info["training"]["epochs"] >= 1
@@ -111,7 +111,7 @@ def test_a_killed_run_resumes_to_the_same_weights(photo_folder: Path, tmp_path: 
     _wait_for_step(run, 7, process)  # in the middle of the second epoch of 4 or 5 steps
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    assert run.status() == "stopped"
+    assert run.outcome().state == "killed"
     _run_train_py("--resume", str(run.folder))
     assert _same_weights(tmp_path / "unbroken", run.folder)
     logged = [[(m["event"], m["step"]) for m in r.metrics()] for r in (run, Run(tmp_path / "unbroken"))]
@@ -165,7 +165,7 @@ def test_a_run_killed_at_20_random_moments_ends_with_the_same_weights(photo_fold
         if (run.folder / "best.safetensors").exists():
             load_checkpoint(run.folder)
     assert resumed > 10
-    if run.status() != "finished":
+    if run.outcome().state != "finished":
         _run_train_py("--resume", str(run.folder))
     assert _same_weights(tmp_path / "unbroken", run.folder)
 
@@ -177,16 +177,16 @@ def test_runs_on_one_device_wait_for_each_other(photo_folder: Path, tmp_path: Pa
     try:
         _until(lambda: bool(first.metrics()))
         start(second.folder, [*settings, "--epochs=1", "--output", str(second.folder)])
-        _until(lambda: second.status() == "waiting")
+        _until(lambda: second.outcome().state == "waiting")
         assert "waits for its turn" in second.log_tail()
         with pytest.raises(UserError, match="A run is using the cpu"):
             estimate(_config(photo_folder, tmp_path / "none"))
         with pytest.raises(UserError, match="still going"):
             first.delete()
         first.stop()
-        _until(lambda: second.status() == "finished")
-        assert first.status() == "stopped"
-        assert first.why() == ""
+        _until(lambda: second.outcome().state == "finished")
+        assert first.outcome().state == "stopped"
+        assert first.outcome().reason == ""
         second.delete()
         assert not second.folder.exists()
     finally:
@@ -206,17 +206,17 @@ def test_a_run_that_died_says_why(photo_folder: Path, tmp_path: Path) -> None:
     killed = Run(tmp_path / "killed")
     start(killed.folder, ["--data", str(photo_folder), *SMALL, "--epochs=4000", "--output", str(killed.folder)])
     _until(lambda: len(killed.metrics()) > 5)
-    assert killed.why() == ""
+    assert killed.outcome() == ("running", "")
     pid = killed.process()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
     _until(lambda: killed.process() is None)
-    assert "killed" in killed.why()
+    assert "killed" in killed.outcome().reason
     wrong = Run(tmp_path / "wrong")
     start(wrong.folder, ["--data", str(tmp_path / "nowhere"), *SMALL, "--output", str(wrong.folder)])
     _until(lambda: wrong.process() is None)
-    assert wrong.status() == "failed"
-    assert "There is no folder or zip file" in wrong.why()
+    assert wrong.outcome().state == "failed"
+    assert "There is no folder or zip file" in wrong.outcome().reason
 
 
 @pytest.mark.parametrize(
@@ -237,11 +237,13 @@ def test_out_of_memory_is_named(
 @pytest.mark.parametrize("network", ["skip_fusion", "fusion"])
 def test_the_time_is_estimated_without_a_run(network: str, photo_folder: Path, tmp_path: Path) -> None:
     config = _config(photo_folder, tmp_path / "run", network=network, epochs=7)
-    found = estimate(config, steps=2)
-    assert found.steps == 7 * 2  # 19 pictures to learn from, in batches of 8
-    assert found.step > 0
-    assert 0 <= found.data_share <= 1
-    assert found.seconds == pytest.approx(found.preparing + found.steps * found.step + 7 * found.validating)
+    time_needed = estimate(config, steps=2)
+    assert time_needed.steps == 7 * 2  # 19 pictures to learn from, in batches of 8
+    assert time_needed.step > 0
+    assert 0 <= time_needed.data_share <= 1
+    assert time_needed.seconds == pytest.approx(
+        time_needed.preparing + time_needed.steps * time_needed.step + 7 * time_needed.validating
+    )
     assert not (tmp_path / "run").exists()
 
 
@@ -264,7 +266,7 @@ def test_two_processes_learn_what_one_learns(shards: bool, photo_folder: Path, t
     assert launched.returncode == 0, launched.stdout + launched.stderr
     one, two = (Run(tmp_path / name).metrics() for name in ("one", "two"))
     assert [m["step"] for m in one] == [m["step"] for m in two]
-    assert two[-1]["mse_ab"] == pytest.approx(one[-1]["mse_ab"], rel=1e-3)
+    assert two[-1]["crop_mse_ab"] == pytest.approx(one[-1]["crop_mse_ab"], rel=1e-3)
     losses = [[m["loss"] for m in metrics if m["event"] == "step"] for metrics in (one, two)]
     assert len(losses[0]) > 3
     # What a process logs is the loss of its own half of each batch.
@@ -367,7 +369,7 @@ def test_a_run_can_start_from_a_checkpoint_and_keep_its_early_layers(photo_folde
     changed = {k for k in before if not torch.allclose(before[k], after[k], atol=1e-7)}
     assert any(k.startswith("head") for k in changed)
     assert any(k.startswith("encoder.blocks.2.") for k in changed)
-    early = ("encoder.conv_stem", "encoder.bn1", "encoder.blocks.0.", "encoder.blocks.1.", "hint_stem")
+    early = ("stem", "encoder.bn1", "encoder.blocks.0.", "encoder.blocks.1.", "hint_stem")
     assert not any(k.startswith(early) for k in changed)
     assert load_checkpoint(tmp_path / "run").info["training"]["init"] == "bundled"
     with pytest.raises(UserError, match=r"another network \(skip_fusion classification"):
@@ -392,5 +394,5 @@ def test_a_compiled_run_learns_the_same_and_can_go_on_uncompiled(photo_folder: P
     for name, more in (("plain", []), ("compiled", ["--compile"])):
         _run_train_py(*settings, *more, "--output", str(tmp_path / name))
     plain, compiled = (Run(tmp_path / name).metrics() for name in ("plain", "compiled"))
-    assert compiled[-1]["mse_ab"] == pytest.approx(plain[-1]["mse_ab"], rel=0.02)
+    assert compiled[-1]["crop_mse_ab"] == pytest.approx(plain[-1]["crop_mse_ab"], rel=0.02)
     assert load_checkpoint(tmp_path / "compiled").config == load_checkpoint(tmp_path / "plain").config

@@ -19,7 +19,7 @@ from colorizer.pictures.reading import read_picture
 from colorizer.pictures.writing import SIMULATED
 from colorizer.training.runs import Run
 
-from .conftest import EXAMPLES, SHARED, needs_shared
+from ..conftest import EXAMPLES, SHARED, needs_shared
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # gradio_client's own
 
@@ -30,10 +30,10 @@ def client(app: tuple[str, Path], tmp_path_factory: pytest.TempPathFactory) -> C
 
 
 def _check_colored(before: Path, after: str) -> None:
-    with Image.open(before) as gray, Image.open(after) as painted:
-        assert painted.size == gray.size
-        assert painted.format == "PNG"
-        rgb = np.asarray(painted.convert("RGB"))
+    with Image.open(before) as gray, Image.open(after) as colorized:
+        assert colorized.size == gray.size
+        assert colorized.format == "PNG"
+        rgb = np.asarray(colorized.convert("RGB"))
         assert np.abs(lightness(rgb) - lightness(np.asarray(gray.convert("RGB")))).max() < 0.5
     assert colorfulness(rgb) > 4
 
@@ -73,9 +73,9 @@ def test_the_endpoint_takes_every_adjustment(client: Client) -> None:
 def test_hints_and_alternatives_through_the_api(client: Client) -> None:
     photo = EXAMPLES / "black-and-white" / "coffee.jpg"
     hints = [[300, 250, 25, "#2040c0"], {"points": [[100, 60], [160, 60]], "radius": 10, "color": "#208020"}]
-    painted = client.predict(handle_file(photo), hints, api_name="/colorize_with_hints")
-    _check_colored(photo, painted)
-    lab = rgb_to_lab(read_picture(painted).rgb)
+    colorized = client.predict(handle_file(photo), hints, api_name="/colorize_with_hints")
+    _check_colored(photo, colorized)
+    lab = rgb_to_lab(read_picture(colorized).rgb)
     assert lab[240:260, 290:310, 2].mean() < -15, "blue where the hint says so"
     assert lab[55:65, 105:155, 1].mean() < -5, "green along the stroke"
     files, found = client.predict(handle_file(photo), 2, hints, api_name="/alternatives")
@@ -107,11 +107,11 @@ def test_an_album_through_the_api(client: Client, tmp_path: Path) -> None:
     result, report = client.predict(given, vividness=50, api_name="/colorize_batch")
     with zipfile.ZipFile(result) as archive:
         assert sorted(archive.namelist()) == sorted(["astronaut.jpg", "chelsea.jpg", "deep/a.jpg", "escape.jpg"])
-        assert report["colored"] == sorted(archive.namelist())
+        assert report["colorized"] == sorted(archive.namelist())
         archive.extract("astronaut.jpg", tmp_path)
     assert list(report["failed"]) == ["broken & bent.jpg"]
-    with Image.open(tmp_path / "astronaut.jpg") as painted:
-        assert colorfulness(np.asarray(painted)) > 4
+    with Image.open(tmp_path / "astronaut.jpg") as colorized:
+        assert colorfulness(np.asarray(colorized)) > 4
     with pytest.raises(Exception, match="None of these"):
         client.predict([handle_file(files[2])], api_name="/colorize_batch")
 
@@ -200,8 +200,8 @@ def test_train_stop_resume_and_use_through_the_api(client: Client, app: tuple[st
     held_out = client.predict([name], "held-out", 0, api_name="/evaluate")[3]
     assert held_out["pictures"] == 1
     photo = EXAMPLES / "black-and-white" / "coffee.jpg"
-    painted = client.predict(handle_file(photo), checkpoint=name, api_name="/colorize")
-    assert not np.array_equal(read_picture(painted).rgb, read_picture(photo).rgb)
+    colorized = client.predict(handle_file(photo), checkpoint=name, api_name="/colorize")
+    assert not np.array_equal(read_picture(colorized).rgb, read_picture(photo).rgb)
     with pytest.raises(Exception, match="no checkpoint"):
         client.predict(handle_file(photo), checkpoint="nothing", api_name="/colorize")
 

@@ -27,7 +27,7 @@ from colorizer.pictures.photo import Photo
 from colorizer.pictures.reading import read_picture
 from colorizer.pictures.writing import write_picture
 
-from .conftest import EXAMPLES, ROOT, SHARED, draw_photo
+from ..conftest import EXAMPLES, ROOT, SHARED, draw_photo
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 OPTIONS = [
@@ -109,10 +109,10 @@ def _download(page: Page, folder: Path, button: str = "Download") -> Path:
 def _checked(before: Path | Array, after: Path, tolerance: float = ONE_STEP) -> Array:
     """The colored picture, HWC, of the size and L of the first."""
     gray = before if isinstance(before, np.ndarray) else read_picture(before).rgb
-    painted = read_picture(after).rgb
-    assert painted.shape == gray.shape
-    assert np.abs(lightness(painted) - lightness(gray)).max() < tolerance
-    return painted
+    colorized = read_picture(after).rgb
+    assert colorized.shape == gray.shape
+    assert np.abs(lightness(colorized) - lightness(gray)).max() < tolerance
+    return colorized
 
 
 def _image_of(page: Page) -> str:
@@ -175,9 +175,9 @@ def test_a_16_bit_scan_stays_16_bit(page: Page, tmp_path: Path) -> None:
         page.get_by_label(name, exact=True).check()
         after = _download(page, tmp_path)
         assert after.name == f"scan-color.{'tif' if name == 'TIFF' else 'png'}"
-        painted = _checked(scan.rgb, after, ONE_STEP / 4)
-        assert painted.dtype == np.uint16
-        assert len(np.unique(painted)) > 10_000
+        colorized = _checked(scan.rgb, after, ONE_STEP / 4)
+        assert colorized.dtype == np.uint16
+        assert len(np.unique(colorized)) > 10_000
 
 
 def _paint(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -200,9 +200,9 @@ def test_strokes_color_what_they_lie_on_and_do_not_show(page: Page, tmp_path: Pa
     undo = page.get_by_role("button", name="Undo")
     expect(undo).to_be_disabled()
     _paint(page, _canvas_place(page, size, 0.45, 0.8), _canvas_place(page, size, 0.6, 0.8))
-    painted = _checked(photo, _download(page, tmp_path))  # L is kept to a step: no stroke is in it
+    colorized = _checked(photo, _download(page, tmp_path))  # L is kept to a step: no stroke is in it
     rows, columns = slice(int(0.79 * size[1]), int(0.81 * size[1])), slice(int(0.46 * size[0]), int(0.59 * size[0]))
-    b = [rgb_to_lab(rgb)[rows, columns, 2].mean() for rgb in (plain, painted)]
+    b = [rgb_to_lab(rgb)[rows, columns, 2].mean() for rgb in (plain, colorized)]
     assert b[1] < b[0] - 5, "bluer along the stroke"
     page.get_by_role("button", name="Violet").click()
     _paint(page, _canvas_place(page, size, 0.3, 0.3), _canvas_place(page, size, 0.32, 0.3))
@@ -281,8 +281,8 @@ def test_an_album(page: Page, tmp_path: Path) -> None:
     )
     page.locator("label", has_text="PNG").locator("visible=true").click()
     page.get_by_role("button", name="Color them").click()
-    expect(page.get_by_text(f"{len(photos)} colored in")).to_be_visible(timeout=WAIT)
-    expect(page.get_by_text("broken & bent.jpg was not colored")).to_be_visible()
+    expect(page.get_by_text(f"{len(photos)} colorized in")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("broken & bent.jpg was not colorized")).to_be_visible()
     expect(page.locator("#batch img")).to_have_count(len(photos))
     result = _download(page, tmp_path, "Download all (zip)")
     with zipfile.ZipFile(result) as archive:
