@@ -19,6 +19,7 @@ from colorizer import Colorizer, Settings
 from colorizer.arrays import Array, eight_bit, resize
 from colorizer.commands.options import add_colorizer_options, colorizer_from, settings_from
 from colorizer.errors import UserError
+from colorizer.inference.alternatives import alternative_photos
 from colorizer.pictures.photo import Photo
 from colorizer.pictures.reading import find_pictures, read_picture
 from colorizer.pictures.writing import write_picture
@@ -30,7 +31,7 @@ def strip(photo: Photo, colorizer: Colorizer, settings: Settings, alternatives: 
     """One photograph: before, after, and its alternatives if they are wanted, beside each other."""
     versions = [photo, colorizer.colorize(photo, settings)]
     if alternatives:
-        versions += [p for p, _ in colorizer.alternative_photos(photo, alternatives, settings)]
+        versions += [p for p, _ in alternative_photos(colorizer.prepare(photo), alternatives, settings)]
     width = round(photo.rgb.shape[1] * HEIGHT / photo.rgb.shape[0])
     small = [resize(eight_bit(v.rgb), width, HEIGHT) for v in versions]
     return np.hstack([np.pad(s, ((0, GAP), (0, GAP), (0, 0)), constant_values=255) for s in small])
@@ -49,7 +50,7 @@ def sheet(strips: list[Array], width: int) -> Array:
 
 
 def main() -> int:
-    """Write the sheet; 2 if something is to be mended by the user."""
+    """Write the sheet; 2 if something needs fixing by the user."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="photographs")
     parser.add_argument("-o", "--output", type=Path, required=True, help="the picture to write, .png or .jpg")

@@ -27,11 +27,12 @@ from colorizer.arrays import Array, eight_bit, resize
 from colorizer.color.lab import rgb_to_lab
 from colorizer.commands.options import add_colorizer_options, colorizer_from, settings_from
 from colorizer.errors import UserError
-from colorizer.evaluation.classifiers import Judge, true_label
+from colorizer.evaluation.classifiers import Classifier, true_label
 from colorizer.evaluation.frechet import Features, frechet_distance
-from colorizer.evaluation.metrics import MEASURED, gray_picture, measure, mse
+from colorizer.evaluation.metrics import METRICS, gray_picture, measure, mse
 from colorizer.evaluation.testset import TestSet
 from colorizer.files import write_text
+from colorizer.inference.alternatives import alternative_photos
 from colorizer.inference.settings import ALPHA, Settings
 from colorizer.model.hints import Hint
 from colorizer.pictures.photo import Photo
@@ -65,21 +66,21 @@ class Row:
     right: list[bool] = field(default_factory=list)
     features: list[Features] = field(default_factory=list)
 
-    def add(self, painted: Array, true: Array, label: int | None, judge: Judge) -> None:
+    def add(self, colorized: Array, true: Array, label: int | None, classifier: Classifier) -> None:
         """Measure one photograph."""
-        self.figures.append(measure(painted, true))
-        seen, features = judge(painted)
+        self.figures.append(measure(colorized, true))
+        seen, features = classifier(colorized)
         self.features.append(features)
         if label is not None:
             self.right.append(seen == label)
 
     def summary(self, true: Row) -> dict[str, float]:
         """Means, share of the true colorfulness, top-1 in percent, Fréchet distance to the true photographs."""
-        found = {m: float(np.mean([f[m] for f in self.figures])) for m in MEASURED}
-        found["share"] = 100 * found["colorfulness"] / float(np.mean([f["colorfulness"] for f in true.figures]))
-        found["top1"] = 100 * float(np.mean(self.right)) if self.right else float("nan")
-        found["frechet"] = frechet_distance(np.stack(self.features), np.stack(true.features))
-        return found
+        means = {m: float(np.mean([f[m] for f in self.figures])) for m in METRICS if m in self.figures[0]}
+        means["share"] = 100 * means["colorfulness"] / float(np.mean([f["colorfulness"] for f in true.figures]))
+        means["top1"] = 100 * float(np.mean(self.right)) if self.right else float("nan")
+        means["frechet"] = frechet_distance(np.stack(self.features), np.stack(true.features))
+        return means
 
 
 def draw_hints(true: Array, number: int, rng: np.random.Generator) -> list[Hint]:
@@ -92,12 +93,12 @@ def draw_hints(true: Array, number: int, rng: np.random.Generator) -> list[Hint]
     for _ in range(number):
         y, x = (int(rng.integers(3, side - 3)) for side in (height, width))
         a, b = ab[y - 3 : y + 4, x - 3 : x + 4].mean((0, 1)).tolist()
-        hints.append(Hint((x + 0.5) / scale, (y + 0.5) / scale, 3.5 / scale, (a, b)))
+        hints.append(Hint((((x + 0.5) / scale, (y + 0.5) / scale),), 3.5 / scale, (a, b)))
     return hints
 
 
 def main() -> int:
-    """Print the table; 2 if something is to be mended by the user."""
+    """Print the table; 2 if something needs fixing by the user."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="a folder of color photographs, or a zip")
     parser.add_argument("--limit", type=int, help="at most this many, evenly spaced")
@@ -107,36 +108,39 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         colorizer, default = colorizer_from(arguments), settings_from(arguments)
-        photos, judge = TestSet.open(arguments.data, arguments.limit), Judge(device=arguments.device)
+        photos, classifier = TestSet.open(arguments.data, arguments.limit), Classifier(device=arguments.device)
     except UserError as error:
         print(f"quality.py: {error}", file=sys.stderr)
         return 2
     size = default.working_size
     gray, true_row = Row("gray"), Row("true colors")
-    painted_rows = [
+    colorized_rows = [
         Row("cautious", replace(CAUTIOUS, working_size=size)),
         Row("default", default),
         Row("vivid", replace(VIVID, working_size=size)),
     ]
-    if colorizer.checkpoint.network.uses_hints:
-        painted_rows += [Row(f"{n} hints", default, n) for n in NUMBERS]
+    if colorizer.predictor.takes_hints:
+        colorized_rows += [Row(f"{n} hints", default, n) for n in NUMBERS]
     alternatives = [Row(f"alternative {k + 1}") for k in range(arguments.alternatives)]
     best = Row("best of default and alternatives")
     for name in tqdm(photos.names, unit="photo"):
         true = eight_bit(read_picture(photos.source.read(name)).rgb)
         label = true_label(name)
         all_hints = draw_hints(true, max(NUMBERS), np.random.default_rng(zlib.crc32(Path(name).name.encode())))
-        gray.add(gray_picture(true), true, label, judge)
-        true_row.add(true, true, label, judge)
-        for row in painted_rows:
-            painted = colorizer.colorize(Photo(true), row.settings, all_hints[: row.hints])
-            row.add(painted.rgb, true, label, judge)
+        gray.add(gray_picture(true), true, label, classifier)
+        true_row.add(true, true, label, classifier)
+        for row in colorized_rows:
+            colorized = colorizer.colorize(Photo(true), row.settings, all_hints[: row.hints])
+            row.add(colorized.rgb, true, label, classifier)
             if row.name == "default" and arguments.alternatives:
-                others = [p.rgb for p, _ in colorizer.alternative_photos(Photo(true), arguments.alternatives, default)]
+                others = [
+                    p.rgb
+                    for p, _ in alternative_photos(colorizer.prepare(Photo(true)), arguments.alternatives, default)
+                ]
                 for k, other in enumerate(others):
-                    alternatives[k].add(other, true, label, judge)
-                best.add(min([painted.rgb, *others], key=lambda p: mse(p, true)), true, label, judge)
-    rows = [gray, *painted_rows, *(r for r in [*alternatives, best] if len(r.figures) > 1), true_row]
+                    alternatives[k].add(other, true, label, classifier)
+                best.add(min([colorized.rgb, *others], key=lambda p: mse(p, true)), true, label, classifier)
+    rows = [gray, *colorized_rows, *(r for r in [*alternatives, best] if len(r.figures) > 1), true_row]
     table = {row.name: row.summary(true_row) for row in rows}
     print(f"{len(photos.names)} photographs, {len(true_row.right)} with a class\n")
     print("| |" + "|".join(title for title, _ in COLUMNS.values()) + "|\n|---|" + "---:|" * len(COLUMNS))

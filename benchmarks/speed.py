@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from colorizer import Colorizer
-from colorizer.model.backbones import build_backbone
 from colorizer.model.networks import NetworkConfig, build_network
+from colorizer.model.pretrained import build_backbone
 
 MEGAPIXELS = (0.5, 2, 8, 32)
 
@@ -68,10 +69,10 @@ def main() -> None:
     passes: dict[str, Callable[[], object]] = {}
     for kind in ("skip_fusion", "fusion"):
         network = build_network(NetworkConfig(kind)).eval()
-        passes[f"{kind}, 224x224"] = lambda network=network: network(x, embedding)
+        passes[f"{kind}, 224x224"] = partial(network, x, embedding)
     for name, size in (("tf_efficientnet_lite0", 224), ("inception_resnet_v2", 299)):
         backbone, picture = build_backbone(name).eval(), torch.rand(1, 3, size, size)
-        passes[f"{name}, {size}x{size}"] = lambda backbone=backbone, picture=picture: backbone(picture)
+        passes[f"{name}, {size}x{size}"] = partial(backbone, picture)
     times = {name: seconds(work) for name, work in passes.items()}
     first = next(iter(times.values()))
     print(f"{'one pass':36} {'time':>8} {'ratio':>7}")
@@ -82,11 +83,11 @@ def main() -> None:
     first = 0.0
     for megapixels in MEGAPIXELS:
         gray = photo(megapixels)
-        t = seconds(lambda gray=gray: colorizer(gray), repeats=3)
+        t = seconds(partial(colorizer, gray), repeats=3)
         first = first or t
-        memory = peak_memory(lambda gray=gray: colorizer(gray))
-        size = f"{megapixels} megapixels"
-        print(f"{size:36} {t * 1000:6.0f}ms {t / first:7.1f} {memory:8.0f}MB {memory / megapixels:7.0f} bytes")
+        memory = peak_memory(partial(colorizer, gray))
+        title = f"{megapixels} megapixels"
+        print(f"{title:36} {t * 1000:6.0f}ms {t / first:7.1f} {memory:8.0f}MB {memory / megapixels:7.0f} bytes")
 
 
 if __name__ == "__main__":

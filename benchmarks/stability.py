@@ -53,13 +53,13 @@ def by_size(colorizer: Colorizer, rgb: Array, settings: Settings) -> Array:
 
 def by_working_size(colorizer: Colorizer, rgb: Array, settings: Settings) -> Array:
     """The photograph seen by the network at all working sizes."""
-    usual = colorizer.working_size(settings)
+    usual = colorizer.predictor.working_size(settings)
     sizes = [round(usual * factor) for factor in WORKING]
     return differences([colorizer.colorize(Photo(rgb), replace(settings, working_size=s)).rgb for s in sizes])
 
 
 def main() -> int:
-    """Print the tables; 2 if something is to be mended by the user."""
+    """Print the tables; 2 if something needs fixing by the user."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", help="a folder of photographs, or a zip")
     parser.add_argument("--limit", type=int, help="at most this many, evenly spaced")
@@ -72,7 +72,7 @@ def main() -> int:
         print(f"stability.py: {error}", file=sys.stderr)
         return 2
     pictures = [eight_bit(read_picture(photos.source.read(name)).rgb) for name in photos.names]
-    usual = colorizer.working_size(settings)
+    usual = colorizer.predictor.working_size(settings)
     for title, labels, measure in (
         ("size", list(SIZES), by_size),
         ("working size", [round(usual * factor) for factor in WORKING], by_working_size),

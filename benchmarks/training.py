@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -19,18 +20,18 @@ from safetensors.torch import save_file
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from colorizer.data.crops import Sample
-from colorizer.model.backbones import build_backbone, load_extractor
-from colorizer.training.config import TrainingConfig
+from colorizer.model.pretrained import build_backbone, load_extractor
+from colorizer.training.config import TrainingOptions
 from colorizer.training.trainer import Trainer
 
 STEPS = 5
 
 
-def trainer(data: str, folder: Path, network: str, **more: str) -> Trainer:
+def trainer(data: str, folder: Path, network: str, **more: Any) -> Trainer:
     """A run with the defaults of its network, of which only a few steps are taken."""
     name = f"{network}-{len(list(folder.iterdir()))}"
-    config = TrainingConfig(data, str(folder / name), network, batch_size=16, limit=120, **more)
-    return Trainer(config, False, lambda line: None)
+    options = TrainingOptions(data, str(folder / name), network=network, batch_size=16, limit=120, **more)
+    return Trainer(options.resolve(), False, lambda line: None)
 
 
 def seconds(step: Callable[[Sample], object], source: Iterator[Sample]) -> float:

@@ -1,4 +1,4 @@
-"""Cut the sample set out of the color examples: python examples/cut_sample.py"""
+"""Cut the sample set out of the color examples: python docs/cut_sample.py"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.parent / "colorizer" / "examples"
 EACH, SIDE = 12, 160
 
 

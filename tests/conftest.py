@@ -46,7 +46,7 @@ def draw_photo(seed: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
     pen = ImageDraw.Draw(picture)
     pen.rectangle((0, int(height * rng.uniform(0.4, 0.7)), width, height), fill=(60, 130, 50))
     for _ in range(4):
-        x, y, r = rng.integers(0, width), rng.integers(0, height), rng.integers(6, 20)
+        x, y, r = (int(rng.integers(low, high)) for low, high in ((0, width), (0, height), (6, 20)))
         pen.ellipse((x - r, y - r, x + r, y + r), fill=tuple(rng.integers(0, 255, 3).tolist()))
     noise = rng.normal(0, 4, (height, width, 1))
     return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))

@@ -211,7 +211,7 @@ def test_an_interrupted_evaluation_resumes_and_ends_with_the_same_numbers(
     stopped = _open(checkpoints, tmp_path / "stopped", monkeypatch)
     work = stopped.run()
     next(work), next(work)
-    work.close()
+    del work
     with (stopped.store.folder / "results.jsonl").open("a") as file:
         file.write('{"name": "cut by a ki')
     asked: list[str] = []
@@ -318,7 +318,7 @@ def test_lpips_and_fid_where_their_weights_are(
     stopped = _open(checkpoints, tmp_path, monkeypatch, classifiers=classifiers)
     work = stopped.run()
     next(work), next(work)
-    work.close()
+    del work
     with (stopped.store.folder / "features.f32").open("ab") as file:
         file.write(b"left behind by a kill")
     evaluation = _whole(_open(checkpoints, tmp_path, monkeypatch, classifiers=classifiers))

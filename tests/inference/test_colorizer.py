@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -47,7 +48,7 @@ def test_it_colors_the_examples_closer_to_the_truth_than_gray(colorizer: Coloriz
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
 @pytest.mark.parametrize("channels", [None, 1, 3, 4])
-def test_same_kind_same_size(colorizer: Colorizer, dtype: type, channels: int | None) -> None:
+def test_same_kind_same_size(colorizer: Colorizer, dtype: Any, channels: int | None) -> None:
     gray = np.asarray(draw_photo(1, (70, 50)).convert("L"))
     scale = {np.uint8: 1, np.uint16: 257}.get(dtype, 1 / 255)
     picture = (gray * np.array(scale)).astype(dtype)
@@ -155,7 +156,7 @@ def test_guided_filter_moves_color_edges_to_edges_of_l() -> None:
     guide[:, 40:] = 80
     ab = np.zeros((64, 64, 2), np.float32)
     ab[:, 36:] = (30, -30)  # four pixels off, as after a coarse prediction
-    ab = cv2.GaussianBlur(ab, (0, 0), 3)
+    ab[:] = cv2.GaussianBlur(ab, (0, 0), 3)
     k = guided_coefficients(guide, ab, 8, 1e-3)
     out = k[..., :2] * guide[..., None] + k[..., 2:]
     step_before, step_after = (abs(x[32, 40, 0] - x[32, 39, 0]) for x in (ab, out))

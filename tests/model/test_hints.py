@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -72,6 +73,7 @@ def test_a_later_hint_lies_over_an_earlier_one() -> None:
 
 def test_wrong_hints_are_one_sentence(colorizer: Colorizer) -> None:
     gray = np.full((40, 60), 100, np.uint8)
+    bad: Any
     for bad in ((1, 2, 3), (1, 2, 3, "#12"), (1, 2, -3, "#123456"), (float("nan"), 2, 3, "red"), ("a", 2, 3, "red"), 7):
         with pytest.raises(UserError, match="hint"):
             colorizer(gray, hints=[bad])

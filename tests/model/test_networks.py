@@ -88,7 +88,7 @@ def test_encoder_stays_in_eval_mode_and_is_the_pretrained_one() -> None:
     network = SkipFusionNetwork("classification")
     backbone = load_backbone("tf_efficientnet_lite0")
     network.load_pretrained(backbone)
-    assert network.stem.weight.equal(backbone.conv_stem.weight)
+    assert torch.equal(network.stem.weight, backbone.state_dict()["conv_stem.weight"])
     before = network.encoder.bn1.running_mean.clone()
     network.train()(torch.rand(2, 1, 64, 64)).sum().backward()
     assert network.encoder.bn1.running_mean.equal(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from colorizer.pictures.writing import SIMULATED, Output, write_picture
 from ..conftest import draw_photo
 
 
-def _profile(name: str) -> bytes:
+def _profile(name: Literal["LAB", "XYZ", "sRGB"]) -> bytes:
     return ImageCms.ImageCmsProfile(ImageCms.createProfile(name)).tobytes()
 
 
@@ -75,7 +76,7 @@ def test_16_bits_of_color_stay_16(suffix: str, channels: int, tmp_path: Path) ->
     for photo in (read_picture(path), read_picture(path.read_bytes())):
         assert np.array_equal(photo.rgb, deep[..., :3])
         assert (photo.alpha is None) == (channels == 3)
-        if channels == 4:
+        if photo.alpha is not None:
             assert np.array_equal(photo.alpha, deep[..., 3])
     write_picture(read_picture(path), tmp_path / f"again{suffix}")
     assert np.array_equal(read_picture(tmp_path / f"again{suffix}").rgb, deep[..., :3])
@@ -151,7 +152,9 @@ def test_metadata_goes_into_16_bit_files_too(suffix: str, shape: tuple[int, int]
             assert out.info["Comment"] == SIMULATED
     back = read_picture(path)
     assert np.array_equal(back.rgb, deep)
-    assert np.array_equal(back.alpha, clear) if alpha else back.alpha is None
+    assert (back.alpha is not None) == alpha
+    if back.alpha is not None and clear is not None:
+        assert np.array_equal(back.alpha, clear)
 
 
 def test_damaged_metadata_does_not_stop_a_photo(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -74,7 +76,7 @@ FINE: dict[str, tuple[Callable[[], bytes], tuple[int, int]]] = {
     **{f"mode-{mode}.png": (_in_mode(mode, "PNG"), (60, 40)) for mode in ("1", "L", "LA", "P", "RGB", "RGBA")},
     **{f"mode-{mode}.tif": (_in_mode(mode, "TIFF"), (60, 40)) for mode in ("1", "L", "RGB", "CMYK", "LAB", "I", "F")
        if mode != "LAB"},
-    **{f"orientation-{k}.jpg": (lambda k=k: _with_orientation(k), (60, 40) if k < 5 else (40, 60))
+    **{f"orientation-{k}.jpg": (partial(_with_orientation, k), (60, 40) if k < 5 else (40, 60))
        for k in range(1, 9)},
     "cmyk.jpg": (_in_mode("CMYK", "JPEG"), (60, 40)),
     "gray.jpg": (_in_mode("L", "JPEG"), (60, 40)),
@@ -125,6 +127,7 @@ def test_an_odd_picture_comes_out_right(name: str, colorizer: Colorizer, tmp_pat
     assert np.abs(lightness(after.rgb) - lightness(before.rgb)).max() < ONE_STEP
     assert (after.alpha is None) == (before.alpha is None)
     if before.alpha is not None:
+        assert after.alpha is not None
         assert np.array_equal(after.alpha, before.alpha)
     assert bool(result.notes) == name.startswith(("animated", "pages"))
 
@@ -154,7 +157,7 @@ def test_the_others_go_on(colorizer: Colorizer, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("settings", [Settings(), Settings(vividness=4, saturation=3), Settings(strength=0.4)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_l_is_kept_to_one_step_everywhere(settings: Settings, dtype: type, colorizer: Colorizer) -> None:
+def test_l_is_kept_to_one_step_everywhere(settings: Settings, dtype: Any, colorizer: Colorizer) -> None:
     step = 1 if dtype == np.uint8 else 257
     gray = (np.tile(np.arange(256), (64, 2)) * step).astype(dtype)  # every gray there is
     colorized = colorizer(gray, settings, hints=[(100, 30, 40, "#0000ff"), (400, 30, 40, "#ff0000")])

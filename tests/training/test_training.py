@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ SMALL = [
 ]
 
 
-def _train_py(*arguments: str, **options: object) -> subprocess.Popen[str]:
+def _train_py(*arguments: str, **options: Any) -> subprocess.Popen[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, str(ROOT / "train.py"), *arguments], env=environment, text=True,
@@ -74,11 +75,11 @@ def _same_weights(a: Path, b: Path) -> bool:
     return all(torch.equal(x[k], y[k]) for k in x) and all(torch.equal(v, states[1][k]) for k, v in states[0].items())
 
 
-def _config(data: Path, output: Path, **changes: object) -> TrainingConfig:
-    settings = {
+def _config(data: Path, output: Path, **changes: Any) -> TrainingConfig:
+    settings: dict[str, Any] = {
         "epochs": 1, "size": 32, "batch_size": 8, "workers": 0, "validation": 0.2, "log_every": 1, "device": "cpu"
     }  # fmt: skip
-    return TrainingOptions(str(data), str(output), **{**settings, **changes}).resolve()  # type: ignore[arg-type]
+    return TrainingOptions(str(data), str(output), **{**settings, **changes}).resolve()
 
 
 @pytest.mark.parametrize("objective", ["regression", "classification"])

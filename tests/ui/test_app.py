@@ -182,7 +182,7 @@ def test_train_stop_resume_and_use_through_the_api(client: Client, app: tuple[st
     assert "stopping" in client.predict(name, api_name="/stop_training")
     _wait_for(client, name, "stopped")
     _wait_for(client, waiting, "finished")
-    assert Run(app[1] / waiting).config()["init"] == str(run.folder)
+    assert Run(app[1] / waiting).config().init == str(run.folder)
     assert client.predict(waiting, api_name="/delete_run") == f"{waiting} is deleted."
     assert not (app[1] / waiting).exists()
     step = run.load_state()["step"]
@@ -209,7 +209,7 @@ def test_train_stop_resume_and_use_through_the_api(client: Client, app: tuple[st
 def test_folders_outside_of_the_allowed_roots_are_refused(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, photo_folder: Path
 ) -> None:
-    from colorizer.ui.common import check_folder
+    from colorizer.ui.access import check_folder
 
     monkeypatch.delenv("GRADIO_SERVER_NAME", raising=False)
     assert check_folder(str(photo_folder)) == str(photo_folder), "at home everything may be read"
@@ -230,7 +230,7 @@ def test_folders_outside_of_the_allowed_roots_are_refused(
 def test_training_is_refused_on_a_shared_space(monkeypatch: pytest.MonkeyPatch, photo_folder: Path) -> None:
     import gradio as gr
 
-    from colorizer.ui.common import check_folder
+    from colorizer.ui.access import check_folder
     from colorizer.ui.train import start_training
 
     monkeypatch.setenv("SPACE_ID", "someone/colorizer")

@@ -258,11 +258,11 @@ def test_another_coloring_is_taken_by_a_click(page: Page, tmp_path: Path) -> Non
     photo = EXAMPLES / "black-and-white" / "coffee.jpg"
     _drop(page, photo)
     plain = _checked(photo, _download(page, tmp_path))
-    page.get_by_role("tab", name="Others").click()
-    page.get_by_role("button", name="Show me others").click()
-    expect(page.locator("#others img").first).to_be_visible(timeout=WAIT)
+    page.get_by_role("tab", name="Alternatives").click()
+    page.get_by_role("button", name="Show alternatives").click()
+    expect(page.locator("#alternatives img").first).to_be_visible(timeout=WAIT)
     before = _image_of(page)
-    page.locator("#others .thumbnail-item").first.click()
+    page.locator("#alternatives .thumbnail-item").first.click()
     expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true", timeout=WAIT)
     taken = _checked(photo, _download(page, tmp_path))
@@ -319,7 +319,7 @@ def test_one_screen_on_a_laptop(page: Page) -> None:
     expect(page.locator("#drop")).to_be_visible()
     assert height() <= 720
     _drop(page, EXAMPLES / "black-and-white" / "astronaut.jpg")
-    for tab in ("Compare", "Correct", "Others"):
+    for tab in ("Compare", "Correct", "Alternatives"):
         page.get_by_role("tab", name=tab).click()
         assert height() <= 720, tab
         box = page.get_by_role("button", name="Another photograph").bounding_box()
