@@ -35,6 +35,9 @@ _OLD_KEYS = {
 }  # fmt: skip
 
 
+_SIGNS = ("config.json", "process.json", "outcome.json")  # of a run
+
+
 class Outcome(NamedTuple):
     """How a run stands or ended.
 
@@ -79,6 +82,7 @@ class Run:
     def end(self, state: str, reason: str = "") -> None:
         """Note how it ended: "finished", "stopped" or "failed"."""
         write_text(self.folder / "outcome.json", json.dumps(Outcome(state, reason)._asdict()))
+        (self.folder / "process.json").unlink(missing_ok=True)
 
     def begin(self, config: TrainingConfig, step: int, held_out: Iterable[str]) -> None:
         """Note the settings and the pictures for validation, and cut what a killed run logged after the state it goes
@@ -214,5 +218,5 @@ def start(folder: Path, arguments: Iterable[str]) -> Run:
 
 def find_runs(folder: Path) -> list[Run]:
     """The runs in a folder, the one that last did something first."""
-    folders = {path.parent for name in ("config.json", "process.json") for path in folder.glob(f"*/{name}")}
+    folders = {path.parent for name in _SIGNS for path in folder.glob(f"*/{name}")}
     return [Run(path) for path in sorted(folders, key=lambda p: p.stat().st_ctime, reverse=True)]

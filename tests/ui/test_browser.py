@@ -271,6 +271,34 @@ def test_another_coloring_is_taken_by_a_click(page: Page, tmp_path: Path) -> Non
     expect(page.get_by_role("button", name="Undo")).to_be_enabled()
 
 
+def test_a_stroke_survives_an_alternative_and_is_undone_as_one(page: Page, tmp_path: Path) -> None:
+    photo = EXAMPLES / "black-and-white" / "coffee.jpg"
+    with Image.open(photo) as image:
+        size = image.size
+    _drop(page, photo)
+    page.get_by_role("tab", name="Correct").click()
+    page.get_by_role("button", name="Denim").click()
+    _paint(page, _canvas_place(page, size, 0.3, 0.8), _canvas_place(page, size, 0.7, 0.8))
+    stroked = _checked(photo, _download(page, tmp_path))
+    page.get_by_role("tab", name="Alternatives").click()
+    page.get_by_role("button", name="Show alternatives").click()
+    expect(page.locator("#alternatives img").first).to_be_visible(timeout=WAIT)
+    before = _image_of(page)
+    page.locator("#alternatives .thumbnail-item").first.click()
+    expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+    page.get_by_role("tab", name="Correct").click()
+    undo = page.get_by_role("button", name="Undo")
+    presses = 0
+    while not np.array_equal(_checked(photo, _download(page, tmp_path)), stroked):
+        before = _image_of(page)
+        undo.click()
+        expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+        presses += 1
+        assert presses <= 3, "an alternative is made of at most three hints"
+    undo.click()
+    expect(undo).to_be_disabled(timeout=WAIT)  # the whole stroke at once
+
+
 def test_an_album(page: Page, tmp_path: Path) -> None:
     photos = _photos()
     (tmp_path / "broken & bent.jpg").write_text("no picture")
