@@ -81,7 +81,7 @@ def main() -> None:
         page.get_by_role("tab", name="Alternatives").click()
         page.get_by_role("button", name="Show alternatives").click()
         page.locator("#alternatives img").first.wait_for()
-        save(shot(page), "others")
+        save(shot(page), "alternatives")
         page = opened(browser, address, 1366, 700)
         page.locator("#many input[type=file]").set_input_files(PHOTOS)
         page.get_by_role("button", name="Color them").click()

@@ -24,7 +24,12 @@ _BIN_RUNS = {
 
 
 def ab_bins() -> Tensor:
-    """The centers of the 313 quantized ab colors, (313, 2) float32 in Lab units, in the published order."""
+    """The centers of the 313 quantized ab colors, (313, 2) float32 in Lab units, in the published order.
+
+    >>> bins = ab_bins()
+    >>> len(bins), bins[0].tolist(), bins[-1].tolist()
+    (313, [-90.0, 50.0], [100.0, 0.0])
+    """
     centers = [(a, b) for a, (lo, hi) in _BIN_RUNS.items() for b in range(lo, hi + 1, BIN_STEP)]
     return torch.tensor(centers, dtype=torch.float32)
 

@@ -101,6 +101,9 @@ def rgb_to_lab(rgb: Array) -> npt.NDArray[np.float32]:
         HWC float32: L in [0, 100], a and b in Lab units.
     Raises:
         TypeError: another dtype.
+
+    >>> rgb_to_lab(np.array([[[255, 0, 0]]], np.uint8)).round(1).tolist()  # sRGB red
+    [[[53.20000076293945, 80.0999984741211, 67.19999694824219]]]
     """
     unit = rgb.astype(np.float32) / np.float32(full_scale(rgb.dtype))
     chw = torch.from_numpy(np.ascontiguousarray(np.moveaxis(unit, -1, -3)))

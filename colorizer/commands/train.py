@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def configuration(arguments: argparse.Namespace) -> TrainingConfig:
-    """The run asked for; a resumed one keeps its own settings but for those given anew.
+    """The run asked for; a resumed one keeps its own settings but for those options anew.
 
     Raises:
         UserError: options that contradict each other, or make no sense.
@@ -51,15 +51,15 @@ def configuration(arguments: argparse.Namespace) -> TrainingConfig:
     from ..training.config import FROZEN, TrainingConfig, TrainingOptions
     from ..training.runs import Run
 
-    given = chosen(arguments, TrainingOptions)
+    options = chosen(arguments, TrainingOptions)
     if arguments.resume is not None:
-        if clash := FROZEN & given.keys():
+        if clash := FROZEN & options.keys():
             raise UserError(f"A resumed run keeps its {', '.join(sorted(clash))}. Leave these options out.")
-        return TrainingConfig(**{**asdict(Run(Path(arguments.resume)).config()), **given, "output": arguments.resume})
-    if "data" not in given:
+        return TrainingConfig(**{**asdict(Run(Path(arguments.resume)).config()), **options, "output": arguments.resume})
+    if "data" not in options:
         raise UserError("Say what to train on with --data FOLDER, or which run to resume with --resume RUN.")
-    given.setdefault("output", str(Path("runs", datetime.now().strftime("%Y%m%d-%H%M%S"))))
-    return TrainingOptions(**given).resolve()
+    options.setdefault("output", str(Path("runs", datetime.now().strftime("%Y%m%d-%H%M%S"))))
+    return TrainingOptions(**options).resolve()
 
 
 def _train(arguments: argparse.Namespace) -> int:

@@ -107,7 +107,7 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
     """The batches of one epoch for one of `ranks` processes, from `start` on.
 
     The order is drawn from (seed, epoch) alone, and a batch is divided among the processes: any number of
-    them sees the same global batches, and a resumed epoch goes on with the very pictures that were next.
+    them sees the same global batches, and a resumed epoch continues with the very pictures that were next.
     """
 
     length: int

@@ -41,8 +41,8 @@ def _labels() -> dict[str, int]:
 def true_label(name: str) -> int | None:
     """The ImageNet class, 0..999, that a file's or a folder's name begins with ("n01440764_1.jpg"), if it does."""
     for part in reversed(PurePath(name).parts):
-        if found := re.match(r"n\d{8}(?!\d)", part):
-            return _labels().get(found[0])
+        if match := re.match(r"n\d{8}(?!\d)", part):
+            return _labels().get(match[0])
     return None
 
 

@@ -23,7 +23,11 @@ def mse(x: Array, y: Array) -> float:
 
 
 def psnr(mse_rgb: float) -> float:
-    """Peak signal-to-noise ratio in dB of 8-bit pictures, at most `PSNR_CEILING`."""
+    """Peak signal-to-noise ratio in dB of 8-bit pictures, at most `PSNR_CEILING`.
+
+    >>> psnr(0.0), round(psnr(650.25), 9)
+    (100.0, 20.0)
+    """
     return PSNR_CEILING if mse_rgb == 0 else min(10 * float(np.log10(255**2 / mse_rgb)), PSNR_CEILING)
 
 
@@ -65,6 +69,9 @@ def auc(ab_error: Array) -> float:
 
     Args:
         ab_error: Euclidean distances in the ab plane.
+
+    >>> auc(np.array([0.0, 1000.0]))  # one pixel right, one beyond every t
+    50.0
     """
     # Within t for t = 0, 1, .. 150: a distance d counts for all t >= ceil(d).
     counts = np.bincount(np.minimum(np.ceil(ab_error).astype(int).ravel(), _AUC_RANGE + 1), minlength=_AUC_RANGE + 2)

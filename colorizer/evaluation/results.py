@@ -132,17 +132,17 @@ class Figures:
         """
         colored = dict(zip(self.networks, colorized, strict=True))
         columns = {GRAY: gray_picture(true) if gray is None else gray, **colored}
-        found = {column: measure(rgb, true) for column, rgb in columns.items()}
+        metrics = {column: measure(rgb, true) for column, rgb in columns.items()}
         classifiers, label = self.classifiers, true_label(name)
         for column, rgb in columns.items():
             if classifiers.top1 is not None and label is not None:
-                found[column]["top1"] = 100.0 * (classifiers.top1(rgb)[0] == label)
+                metrics[column]["top1"] = 100.0 * (classifiers.top1(rgb)[0] == label)
             if classifiers.lpips is not None:
-                found[column]["lpips"] = classifiers.lpips(rgb, true)
+                metrics[column]["lpips"] = classifiers.lpips(rgb, true)
         features = None
         if classifiers.inception is not None:
             features = np.stack([classifiers.inception(rgb) for rgb in (*columns.values(), true)]).astype(np.float32)
-        result = PictureResult(name, found, colorfulness(true), _histograms(colored, true), features)
+        result = PictureResult(name, metrics, colorfulness(true), _histograms(colored, true), features)
         self.add([result])
         return result
 
@@ -190,11 +190,11 @@ def _histograms(colorized: Mapping[str, Array], true: Array) -> dict[str, list[i
         counts, _ = np.histogram(values.clip(low, high), bins=np.arange(low, high + step, step))
         return [int(c) for c in np.round(1000 * counts / values.size)]
 
-    found = {}
+    histograms = {}
     labs = {name: rgb_to_lab(rgb) for name, rgb in {"true": true, **colorized}.items()}
     for name, lab in labs.items():
         for k, axis in enumerate("ab"):
-            found[f"{axis} {name}"] = shares(lab[..., k + 1], AB_STEP, -110, 110)
+            histograms[f"{axis} {name}"] = shares(lab[..., k + 1], AB_STEP, -110, 110)
         if name != "true":
-            found[f"error {name}"] = shares(ab_error(lab, labs["true"]), ERROR_STEP, 0, 150)
-    return found
+            histograms[f"error {name}"] = shares(ab_error(lab, labs["true"]), ERROR_STEP, 0, 150)
+    return histograms

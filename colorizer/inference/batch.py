@@ -113,7 +113,11 @@ def plan(inputs: Iterable[Path], output: Path, format: str | None = None) -> lis
 
 
 def safe_path(name: str) -> Path:
-    """A zip entry's name as a path that stays below the folder it is put in."""
+    """A zip entry's name as a path that stays below the folder it is put in.
+
+    >>> safe_path("../album/./a.jpg").as_posix()
+    'album/a.jpg'
+    """
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     return Path(*(part.replace(":", "_") for part in parts))
 
@@ -129,7 +133,7 @@ def run(
     workers: int = 1,
     stop: threading.Event | None = None,
 ) -> Iterator[Result]:
-    """Color all; a picture that can't be read is one result among the others, and the rest goes on.
+    """Color all; a picture that can't be read is one result among the others, and the rest is colored.
 
     Args:
         colorizer: the network.

@@ -132,7 +132,11 @@ class Predictor:
 
 
 def working_shape(height: int, width: int, short: int) -> tuple[int, int]:
-    """(height, width) of the network's copy: short side about `short`, both multiples of 32, not too long."""
+    """(height, width) of the network's copy: short side about `short`, both multiples of 32, not too long.
+
+    >>> working_shape(3000, 4000, 192)
+    (192, 256)
+    """
     scale = short / min(height, width)
     longest = _LONGEST * short
     sides = (min(side * scale, longest) for side in (height, width))

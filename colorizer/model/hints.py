@@ -55,6 +55,9 @@ def parse_hint(hint: object) -> Hint:
             or a `Hint`. Any color that CSS knows will do; "ab": [a, b] goes before "color".
     Raises:
         UserError: not of that form.
+
+    >>> parse_hint({"points": [[10, 20], [30, 20]], "radius": 4, "ab": [12, -30]})
+    Hint(points=((10.0, 20.0), (30.0, 20.0)), radius=4.0, ab=(12.0, -30.0))
     """
     if isinstance(hint, Hint):
         return hint

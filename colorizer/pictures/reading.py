@@ -127,11 +127,11 @@ def _metadata(image: Image.Image, name: str) -> Metadata:
     notes = (f"{name} holds {frames} pictures; the first one is colored.",) if frames > 1 else ()
     try:
         resolution = (float(dpi[0]), float(dpi[1])) if dpi and min(dpi) > 0 else None
-        found, kept = image.getexif(), Image.Exif()
-        for tag in _KEPT_TAGS & set(found):
-            kept[tag] = found[tag]
+        exif_block, kept = image.getexif(), Image.Exif()
+        for tag in _KEPT_TAGS & set(exif_block):
+            kept[tag] = exif_block[tag]
         for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            if inner := {k: v for k, v in found.get_ifd(tag).items() if k not in _SIZE_TAGS}:
+            if inner := {k: v for k, v in exif_block.get_ifd(tag).items() if k not in _SIZE_TAGS}:
                 kept[tag] = inner
         exif = kept.tobytes() if len(kept) else b""
     except Exception:  # EXIF blocks are damaged in any way; a photo is not refused for it
@@ -168,8 +168,8 @@ def upright(pixels: Array, orientation: int) -> Array:
 
 def find_pictures(folder: Path) -> list[Path]:
     """All picture files below a folder, at any depth, sorted; hidden files and folders are left out."""
-    found = []
+    paths = []
     for directory, subfolders, files in os.walk(folder):
         subfolders[:] = sorted(d for d in subfolders if not d.startswith("."))
-        found += [Path(directory, f) for f in files if f.lower().endswith(EXTENSIONS) and not f.startswith(".")]
-    return sorted(found)
+        paths += [Path(directory, f) for f in files if f.lower().endswith(EXTENSIONS) and not f.startswith(".")]
+    return sorted(paths)

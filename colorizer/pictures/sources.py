@@ -103,15 +103,15 @@ def _table_of_contents(shard: Path) -> dict[str, tuple[int, int]]:
         if memory.is_file():
             return {name: (offset, size) for name, (offset, size) in json.loads(memory.read_text()).items()}
         with tarfile.open(shard, "r:") as archive:
-            found = {
+            contents = {
                 member.name: (member.offset_data, member.size)
                 for member in archive
                 if member.isreg() and _is_picture(member.name) and member.size <= MAX_BYTES
             }
     except (OSError, ValueError, tarfile.TarError) as error:
         raise UserError(f"{shard} is not an uncompressed tar file that can be read.") from error
-    write_text(memory, json.dumps(found))
-    return found
+    write_text(memory, json.dumps(contents))
+    return contents
 
 
 def _is_picture(name: str) -> bool:

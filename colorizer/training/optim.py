@@ -9,7 +9,11 @@ from timm.utils import ModelEmaV3
 
 
 def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
-    """Linear warm-up over a share of the steps, then a cosine to zero; `step` counts from 0."""
+    """Linear warm-up over a share of the steps, then a cosine to zero; `step` counts from 0.
+
+    >>> [round(learning_rate_factor(step, 100, 0.1), 2) for step in (0, 9, 10, 55, 99)]
+    [0.09, 0.91, 1.0, 0.5, 0.0]
+    """
     rising = max(warmup * steps, 1)
     if step < rising:
         return (step + 1) / (rising + 1)

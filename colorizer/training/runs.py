@@ -174,7 +174,7 @@ class Run:
         return Outcome("finished" if finished else "stopped")
 
     def resumable(self) -> bool:
-        """Whether there is a state to go on from, and something left to learn."""
+        """Whether there is a state to resume from, and something left to learn."""
         state = self.outcome().state
         return state in ("stopped", "failed", "killed") and (self.folder / "last.pt").exists()
 

@@ -25,7 +25,7 @@ def train(config: TrainingConfig, resume: bool = False, log: Callable[[str], Non
 
     Args:
         config: what to train on what.
-        resume: go on with the run in that folder.
+        resume: resume the run in that folder.
         log: called with lines for people, by the main process only.
     Returns:
         True if it came to its last epoch, False if it was asked to stop (Ctrl-C or SIGTERM); it can be resumed.
@@ -81,8 +81,8 @@ def own_words() -> Iterator[None]:
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        known = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-        if not known:
+        no_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+        if not no_memory:
             raise
         raise UserError(
             "Memory ran out. Resume with a smaller --batch-size, or start with a smaller --size."

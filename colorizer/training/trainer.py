@@ -1,7 +1,7 @@
 """The training loop.
 
     config = TrainingConfig(data="photos/", output="runs/mine", epochs=10)
-    train(config)                    # again with resume=True goes on where it was stopped or killed
+    train(config)                    # again with resume=True resumes where it stopped or was killed
 
 Everything random is drawn from (seed, epoch, picture) or (seed, step), nothing from the state of a generator, so
 a resumed run sees what an unbroken one would have seen and ends with the same weights.
@@ -370,7 +370,7 @@ class Trainer:
             self.accelerator.log({k: v for k, v in values.items() if not isinstance(v, str)}, step=self.step)
 
     def _save(self) -> None:
-        """The full state, from which the run goes on as if it had never stopped."""
+        """The full state, from which the run resumes as if it had never stopped."""
         if self.main:
             self.run.save_state(
                 {

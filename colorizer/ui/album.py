@@ -175,12 +175,12 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
             problems = gr.Markdown()
     quiet: dict[str, Any] = {"api_visibility": "private"}
 
-    def arrived(given: list[str] | None) -> tuple[Any, ...]:
-        if not given:
+    def arrived(dropped: list[str] | None) -> tuple[Any, ...]:
+        if not dropped:
             return (gr.skip(),) * 9
         return (
             gr.Column(visible="hidden"), gr.Column(visible=False), gr.Column(visible=True), None,
-            f"{len(given)} file{'s' * (len(given) != 1)}", gr.HTML(visible=False), [], "",
+            f"{len(dropped)} file{'s' * (len(dropped) != 1)}", gr.HTML(visible=False), [], "",
             gr.DownloadButton(visible=False),
         )  # fmt: skip
 
@@ -194,13 +194,13 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
     again.click(stop, token, None, **quiet).then(
         lambda: (None, gr.Column(visible=True), gr.Column(visible=False)), None, [files, begin, work], **quiet
     )
-    given, zipped, report = gr.Files(visible=False), gr.File(visible=False), gr.JSON(visible=False)
+    uploads, zipped, report = gr.Files(visible=False), gr.File(visible=False), gr.JSON(visible=False)
     options = [
         gr.Number(100, visible=False), gr.Number(100, visible=False), gr.Number(100, visible=False),
         gr.Dropdown(["same", *FORMATS], value="same", visible=False), gr.Number(95, visible=False, precision=0),
         gr.Checkbox(visible=False),
     ]  # fmt: skip
-    given.upload(
-        colorize_batch, [given, *options], [zipped, report], api_name="colorize_batch", concurrency_id=HEAVY
+    uploads.upload(
+        colorize_batch, [uploads, *options], [zipped, report], api_name="colorize_batch", concurrency_id=HEAVY
     )  # fmt: skip
     return work

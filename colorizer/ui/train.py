@@ -65,7 +65,7 @@ def start_training(
     data: str, epochs: float, network: str, objective: str, features: str, batch_size: float,
     learning_rate: float, size: float, features_weights: str, limit: float, init: str,
 ) -> str:  # fmt: skip
-    """Start training a network on a folder of pictures; it goes on when the page is closed.
+    """Start training a network on a folder of pictures; it continues when the page is closed.
 
     Args:
         data: a folder on the server, at any depth, a zip file there, tar shards, "sample", or "imagenette".
@@ -78,7 +78,7 @@ def start_training(
         size: side of the crops in pixels, a multiple of 32; 0 for the network's own.
         features_weights: a file with the feature extractor's weights, or "" for the published ones.
         limit: use at most this many pictures; 0 for all.
-        init: "the classifier", or what to go on from: "bundled" or the name of a run.
+        init: "the classifier", or the checkpoint to start from: "bundled" or the name of a run.
     Returns:
         the name of the run. If another one has the device, it waits for its turn.
     """

@@ -16,14 +16,21 @@ from colorizer.color.lab import lightness, rgb_to_lab
 from colorizer.data.hint_sampling import MEAN_NUMBER, draw_patches, hint_planes
 from colorizer.inference.alternatives import LEAST_DIFFERENCE, alternative_photos
 from colorizer.inference.predictor import Predictor
+from colorizer.inference.prepared import PreparedPhoto
 from colorizer.model.checkpoints import Checkpoint
-from colorizer.model.hints import Hint, hint_planes_of, parse_hint
+from colorizer.model.hints import Hint, as_strokes, covered_by, hint_planes_of, parse_hint, parse_hints
 from colorizer.model.networks import NetworkConfig, build_network
 from colorizer.pictures.photo import Photo
 
 from ..conftest import EXAMPLES
 
 COFFEE = EXAMPLES / "black-and-white" / "coffee.jpg"
+
+
+def _predictor(network: str, objective: str) -> Predictor:
+    """With random weights."""
+    config = NetworkConfig(network, objective)
+    return Predictor(Checkpoint(build_network(config).eval(), config, torch.full((313,), 1 / 313), 128), device="cpu")
 
 
 def test_patches_follow_the_published_law() -> None:
@@ -126,13 +133,41 @@ def test_an_alternative_comes_with_the_hints_that_lead_to_it(colorizer: Colorize
 
 
 def test_a_regression_knows_no_alternatives() -> None:
-    config = NetworkConfig("skip_fusion", "regression")
-    checkpoint = Checkpoint(build_network(config).eval(), config, torch.full((313,), 1 / 313), 128)
-    plain = Colorizer(Predictor(checkpoint, device="cpu"))
+    plain = Colorizer(_predictor("skip_fusion", "regression"))
     gray = np.full((64, 64), 100, np.uint8)
     with pytest.raises(UserError, match="classification"):
         plain.alternatives(gray)
-    fusion = NetworkConfig("fusion", "classification")
-    paper = Checkpoint(build_network(fusion).eval(), fusion, torch.full((313,), 1 / 313), 224)
     with pytest.raises(UserError, match="takes no hints"):
-        Colorizer(Predictor(paper, device="cpu"))(gray, hints=[(1, 1, 1, "red")])
+        Colorizer(_predictor("fusion", "classification"))(gray, hints=[(1, 1, 1, "red")])
+
+
+def test_an_error_names_the_photos_own_pixels() -> None:
+    """A large photo is looked at in a smaller copy, whose numbers mean nothing to the user."""
+    prepared = PreparedPhoto(_predictor("skip_fusion", "classification"), Photo(np.full((3000, 4000, 3), 90, np.uint8)))
+    with pytest.raises(UserError, match=r"The hint at \(9999, 20\) is not on the photo, which is 4000 x 3000 pixels"):
+        prepared.colorize(hints=[(9999, 20, 5, "red")])
+
+
+def test_a_stroke_covers_what_its_brush_passes() -> None:
+    hint = parse_hint({"points": [[10, 20], [70, 20], [70, 50]], "radius": 4, "color": "red"})
+    covered = covered_by(hint, (60, 80), (60, 80))
+    y, x = np.mgrid[:60, :80] + 0.5
+    for row, column in ((20, 12), (17, 40), (23, 40), (35, 67), (49, 73)):
+        assert covered[row, column]
+    for row, column in ((26, 40), (14, 40), (35, 60), (58, 70), (20, 78)):
+        assert not covered[row, column]
+    disc = covered_by(parse_hint((30, 30, 6, "red")), (60, 80), (60, 80))
+    assert np.array_equal(disc, (x - 30) ** 2 + (y - 30) ** 2 <= 36)
+    thin = covered_by(parse_hint({"points": [[0, 0], [80, 60]], "radius": 0, "color": "red"}), (60, 80), (30, 40))
+    assert thin.sum() >= 40, "a line without gaps"
+    assert (np.diff(np.flatnonzero(thin.any(0))) == 1).all()
+
+
+def test_a_users_strokes_stay_as_they_are_in_an_alternative(colorizer: Colorizer) -> None:
+    stroke = {"points": [[60, 350], [200, 350], [300, 360]], "radius": 9, "color": "#4d6a8f"}
+    photo = Photo(np.asarray(Image.open(COFFEE).convert("RGB")))
+    plans = alternative_photos(colorizer.prepare(photo), 2, hints=[parse_hint(stroke)])
+    for _, hints in plans:
+        assert hints[0] == parse_hint(stroke)
+        assert 1 < len(hints) <= 4
+        assert parse_hints(as_strokes(hints))[0].points == hints[0].points
