@@ -52,7 +52,7 @@ def alternative_photos(
     """
     settings = settings or Settings()
     plans = plan_alternatives(prepared, n, settings, parse_hints(hints))
-    return [(prepared.with_colors(ab, settings, onto), chosen) for chosen, ab in plans]
+    return [(prepared.with_colors(ab, settings, chosen, onto), chosen) for chosen, ab in plans]
 
 
 def plan_alternatives(
@@ -114,7 +114,9 @@ def _other_choices(
         around = p[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3].mean((0, 1))
         y, x = (row + 0.5) / rows * height, (column + 0.5) / columns * width
         guesses = _other_guesses(around, likeliest[row, column], share)
-        by_place.append([Hint(((x, y),), _HINT_RADIUS * min(height, width), guess) for guess in guesses])
+        by_place.append(
+            [Hint(((x, y),), _HINT_RADIUS * min(height, width), guess, influence=True) for guess in guesses]
+        )
     return [hint for rank in zip_longest(*by_place) for hint in rank if hint is not None]
 
 

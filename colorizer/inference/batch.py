@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError
-from ..model.hints import Hint
+from ..model.hints import Hint, read_hints
 from ..pictures.photo import Photo
 from ..pictures.reading import find_pictures, read_picture
 from ..pictures.sources import ZipSource
@@ -17,6 +17,8 @@ from ..pictures.writing import Output, write_picture
 from .alternatives import alternative_photos
 from .colorizer import Colorizer
 from .settings import Settings
+
+HINTS_SUFFIX = ".hints.json"
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ class Job:
         if self.archive is None:
             return read_picture(self.source)
         return read_picture(self.archive.read(self.source.as_posix()), self.source.name)
+
+    def hints(self) -> list[Hint]:
+        """Of the file NAME.hints.json beside the picture NAME.jpg, if there is one."""
+        beside = self.source.with_suffix(HINTS_SUFFIX)
+        if self.archive is not None or not beside.is_file():
+            return []
+        return read_hints(beside, [self.source.name])[self.source.name]
 
     def done(self) -> Path | None:
         """The finished copy, if there is one."""
@@ -139,7 +148,7 @@ def run(
         colorizer: the network.
         jobs: of `plan`.
         settings: how to color.
-        hints: known colors, by the picture's file name.
+        hints: known colors, by the picture's file name; else those of NAME.hints.json beside it.
         output: how the results are written.
         alternatives: other colorings to write, too, at most, as NAME-alternative1, NAME-alternative2, ...
         overwrite: color again what is already there.
@@ -156,7 +165,8 @@ def run(
         if done is not None:
             return Result(job, (done,), skipped=True)
         try:
-            own_hints = (hints or {}).get(job.source.name, ())
+            own_hints = (hints or {}).get(job.source.name)
+            own_hints = job.hints() if own_hints is None else own_hints
             return colorize_file(colorizer, job, settings, own_hints, output or Output(), alternatives)
         except (UserError, OSError, MemoryError) as error:
             reason = "There is not enough memory for it." if isinstance(error, MemoryError) else str(error)

@@ -19,6 +19,7 @@ from torch import Tensor
 from ..arrays import Plane
 from ..model.hints import Hint, HintTuple, parse_hints
 from ..pictures.photo import Photo
+from .objects import ObjectFinder
 from .predictor import Predictor
 from .settings import Settings
 from .upsampling import colorize_photo, guide_of
@@ -64,26 +65,41 @@ class PreparedPhoto:
         Returns:
             a photo of the same size, depth and alpha; its L is kept, its colors, if any, are not.
         """
-        settings = settings or Settings()
-        return self.with_colors(self.ab(settings, parse_hints(hints)), settings, onto, in_place)
+        settings, strokes = settings or Settings(), parse_hints(hints)
+        return self.with_colors(self.ab(settings, strokes), settings, strokes, onto, in_place)
 
-    def with_colors(self, ab: Plane, settings: Settings, onto: Photo | None = None, in_place: bool = False) -> Photo:
-        """The photo in these colors, (h, w, 2) in Lab units; the other arguments are those of `colorize`."""
+    def with_colors(
+        self,
+        ab: Plane,
+        settings: Settings,
+        hints: Sequence[Hint] = (),
+        onto: Photo | None = None,
+        in_place: bool = False,
+    ) -> Photo:
+        """The photo in the network's colors, (h, w, 2) in Lab units, but where hints color or protect their objects.
+
+        The other arguments are those of `colorize`.
+        """
+        paint = self._objects.paint(hints)
         saturation, strength = settings.saturation, settings.strength
-        return colorize_photo(onto or self.photo, self.guide, ab, saturation, strength, in_place)
+        return colorize_photo(onto or self.photo, self.guide, ab, saturation, strength, in_place, paint)
 
     def ab(self, settings: Settings, hints: Sequence[Hint] = ()) -> Plane:
         """The network's colors: (h, w, 2) float32 in Lab units, at its own resolution."""
         return self.predictor.colors(self.output(settings, hints), settings)
 
     def output(self, settings: Settings, hints: Sequence[Hint] = ()) -> Tensor:
-        """The network's output for `ab`'s arguments: (1, 2 or 313, h, w)."""
-        key = self.predictor.working_size(settings), tuple(hints)
+        """The network's output for `ab`'s arguments: (1, 2 or 313, h, w). It is told of hints with influence alone."""
+        key = self.predictor.working_size(settings), tuple(hint for hint in hints if hint.influence)
         if key not in self._outputs:
             self._outputs[key] = self.predictor.predict(self.guide, key[0], self._embedding, key[1], self.size)
             while len(self._outputs) > _OUTPUTS:
                 self._outputs.popitem(last=False)
         return self._outputs[key]
+
+    @cached_property
+    def _objects(self) -> ObjectFinder:
+        return ObjectFinder(self.guide, self.size)
 
     @cached_property
     def _embedding(self) -> Tensor | None:

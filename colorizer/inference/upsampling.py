@@ -17,9 +17,11 @@ from ..arrays import Array, Plane, from_unit, resize
 from ..color.gamut import fit_gamut
 from ..color.lab import lab_to_rgb_tensor, lightness
 from ..pictures.photo import Photo
+from .objects import Paint
 
 _GUIDE_SIDE = 512  # short side at which the guided filter works, at most
 _GUIDE_EPSILON = 1e-3  # variance of L / 100 below which the filter smooths
+_COVER_EPSILON = 1e-4  # the same of a mask whose edges lie on those of L already
 _STRIP_PIXELS = 2_000_000
 
 
@@ -31,8 +33,9 @@ def guide_of(photo: Photo) -> Plane:
 
 
 def colorize_photo(
-    photo: Photo, guide: Plane, ab: Plane, saturation: float = 1, strength: float = 1, in_place: bool = False
-) -> Photo:
+    photo: Photo, guide: Plane, ab: Plane, saturation: float = 1, strength: float = 1, in_place: bool = False,
+    paint: Paint | None = None,
+) -> Photo:  # fmt: skip
     """The photo in color.
 
     Args:
@@ -42,12 +45,17 @@ def colorize_photo(
         saturation: ab is multiplied by it before it is fitted into sRGB.
         strength: ab is multiplied by it afterwards; 0 is gray, 1 changes nothing.
         in_place: write over the photo's pixels.
+        paint: what lies over these colors.
     """
     height, width = guide.shape
     radius = max(round(min(guide.shape) / min(ab.shape[:2])), 1)  # about one of the prediction's pixels
     coefficients = guided_coefficients(guide, resize_linear(ab, width, height), radius, _GUIDE_EPSILON)
     colorized = photo.rgb if in_place else np.empty_like(photo.rgb)
-    _colorize_strips(photo.rgb, coefficients * np.float32(saturation), strength, colorized)
+    layers = [coefficients * np.float32(saturation)]
+    if paint is not None:
+        cover = guided_coefficients(guide, np.dstack([paint.cover, paint.cover]), 1, _COVER_EPSILON)
+        layers += [cover[..., [0, 2]], paint.ab]
+    _colorize_strips(photo.rgb, np.dstack(layers), strength, colorized)
     return replace(photo, rgb=colorized)
 
 
@@ -89,7 +97,8 @@ def _colorize_strips(rgb: Array, coefficients: Plane, strength: float, colorized
 
     Args:
         rgb: HWC.
-        coefficients: of `guided_coefficients`, at the guide's size.
+        coefficients: of `guided_coefficients`, at the guide's size; behind them, if there is paint, slope and offset of
+            its cover, and its ab.
         strength: of `colorize_photo`.
         colorized: the result's place, as rgb; may be rgb itself.
     """
@@ -97,9 +106,12 @@ def _colorize_strips(rgb: Array, coefficients: Plane, strength: float, colorized
     rows = max(_STRIP_PIXELS // width, 1)
     for top in range(0, height, rows):
         strip = rgb[top : top + rows]
-        slope_offset = _rows_at(coefficients, top, len(strip), height, width)  # (rows, W, 4)
+        planes = _rows_at(coefficients, top, len(strip), height, width)  # (rows, W, 4 or 8)
         light = lightness(strip)
-        ab = slope_offset[..., :2] * light[..., None] + slope_offset[..., 2:]
+        ab = planes[..., :2] * light[..., None] + planes[..., 2:4]
+        if planes.shape[2] > 4:
+            cover = np.clip(planes[..., 4] * light + planes[..., 5], 0, 1)[..., None]
+            ab += cover * (planes[..., 6:] - ab)
         lab = fit_gamut(torch.from_numpy(np.concatenate([light[None], ab.transpose(2, 0, 1)])))
         lab[1:] *= strength
         unit = lab_to_rgb_tensor(lab).permute(1, 2, 0).numpy()

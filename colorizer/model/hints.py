@@ -1,6 +1,8 @@
-"""Color hints: places whose color is known, given to the network as three sparse planes.
+"""Color hints: places whose color is known.
 
-A user's hint is a line of a round brush in one color, in the photo's pixels; a single point makes a disc.
+A user's hint is a line of a round brush in one color, in the photo's pixels; a single point makes a disc. It colors the
+thing it lies on; or it is given to the network as three sparse planes, which then colors what goes with it as it sees
+fit.
 """
 
 from __future__ import annotations
@@ -31,20 +33,28 @@ class Hint:
     Attributes:
         points: (x, y) of its corners in the photo's pixels, at least one; (0, 0) is the upper left corner.
         radius: of the brush, in the photo's pixels.
-        ab: its color, in Lab units.
+        ab: its color, in Lab units; None keeps the thing under it as it is.
+        influence: whether the network is told, which may change colors anywhere; else it colors its object alone.
+        reach: how far the object goes, -1 the surest part of it .. 1 all that is alike.
     Raises:
         UserError: no point, or a number that is none.
     """
 
     points: tuple[tuple[float, float], ...]
     radius: float
-    ab: tuple[float, float]
+    ab: tuple[float, float] | None
+    influence: bool = False
+    reach: float = 0.0
 
     def __post_init__(self) -> None:
         if not self.points:
             raise UserError("A hint needs a place.")
-        if not (np.isfinite([*self.points, self.ab]).all() and 0 <= self.radius < np.inf):
+        if not (np.isfinite([*self.points, self.ab or (0, 0)]).all() and 0 <= self.radius < np.inf):
             raise UserError(f"A hint needs a place, and a radius of 0 or more, not {self.points[0]}, {self.radius}.")
+        if not -1 <= self.reach <= 1:
+            raise UserError(f"The reach of a hint lies between -1 and 1, not {self.reach}.")
+        if self.ab is None and self.influence:
+            raise UserError("A hint that protects its object has no color to influence others by.")
 
 
 def parse_hint(hint: object) -> Hint:
@@ -52,7 +62,8 @@ def parse_hint(hint: object) -> Hint:
 
     Args:
         hint: [x, y, radius, "#rrggbb"], {"x", "y", "radius", "color"}, {"points": [[x, y], ...], "radius", "color"},
-            or a `Hint`. Any color that CSS knows will do; "ab": [a, b] goes before "color".
+            or a `Hint`. Any color that CSS knows will do; "ab": [a, b] goes before "color". Instead of a color,
+            "protect": true; and, if wanted, "influence": true, "reach": -1..1.
     Raises:
         UserError: not of that form.
 
@@ -64,8 +75,11 @@ def parse_hint(hint: object) -> Hint:
     try:
         if isinstance(hint, Mapping):
             points = tuple((float(x), float(y)) for x, y in hint.get("points") or [(hint["x"], hint["y"])])
+            influence, reach, radius = bool(hint.get("influence")), float(hint.get("reach") or 0), float(hint["radius"])
+            if hint.get("protect"):
+                return Hint(points, radius, None, influence, reach)
             a, b = hint["ab"] if "ab" in hint else _ab_of(hint["color"])
-            return Hint(points, float(hint["radius"]), (float(a), float(b)))
+            return Hint(points, radius, (float(a), float(b)), influence, reach)
         x, y, radius, color = cast(HintTuple, hint)
         return Hint(((float(x), float(y)),), float(radius), _ab_of(color))
     except KeyError as error:
@@ -98,10 +112,18 @@ def as_strokes(hints: Sequence[Hint]) -> list[dict[str, object]]:
     """Hints as `parse_hints` reads them, and as the page shows them."""
     strokes: list[dict[str, object]] = []
     for hint in hints:
-        rgb = lab_to_rgb(np.array([[[_SHOWN_AT, *hint.ab]]], np.float32), np.uint8)[0, 0].tolist()
-        color = "#" + "".join(f"{v:02x}" for v in rgb)
         points = [list(point) for point in hint.points]
-        strokes.append({"points": points, "radius": hint.radius, "color": color, "ab": list(hint.ab)})
+        stroke: dict[str, object] = {"points": points, "radius": hint.radius}
+        if hint.ab is None:
+            stroke["protect"] = True
+        else:
+            rgb = lab_to_rgb(np.array([[[_SHOWN_AT, *hint.ab]]], np.float32), np.uint8)[0, 0].tolist()
+            stroke |= {"color": "#" + "".join(f"{v:02x}" for v in rgb), "ab": list(hint.ab)}
+        if hint.influence:
+            stroke["influence"] = True
+        if hint.reach:
+            stroke["reach"] = hint.reach
+        strokes.append(stroke)
     return strokes
 
 
@@ -136,7 +158,7 @@ def hint_planes_of(hints: Sequence[Hint], photo_size: tuple[int, int], size: tup
     """The network's hint input, from a user's hints.
 
     Args:
-        hints: later ones lie over earlier ones.
+        hints: later ones lie over earlier ones; all have a color.
         photo_size: (height, width) of the photo.
         size: (H, W) of the network's copy of it.
     Returns:

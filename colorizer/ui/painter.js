@@ -1,36 +1,73 @@
 // Paint strokes of known color on a photo. Props: src (the picture shown), width and height (of the photo, in its own
-// pixels), value (the strokes: [{points: [[x, y], ...], radius, color}], in the photo's pixels).
-// Event: input, when a stroke was finished, undone or all were cleared.
+// pixels), value (the strokes: [{points: [[x, y], ...], radius, color or protect, reach, influence}], in the photo's
+// pixels). Event: input, when the strokes have changed.
 const canvas = element.querySelector("canvas");
 const pen = canvas.getContext("2d");
-const picker = element.querySelector("input[type=color]");
-const brush = element.querySelector("input[type=range]");
+const find = (name) => element.querySelector(`[name=${name}]`);
+const picker = find("color"), brush = find("brush"), reach = find("reach"), influence = find("influence");
 const picture = new Image();
+const RECENT = 6;
+let tool = "paint"; // paint, protect, pick or select
 let stroke = null; // the one being painted
 let hover = null; // where the brush is, in the photo's pixels
+let chosen = -1; // the selected stroke
+let undone = []; // values to redo, the next one last
+let done = []; // values to undo, the last one last
+let known = null; // the value that this script set itself: another one came from outside
+let view = { zoom: 1, x: 0.5, y: 0.5 }; // and the place, in shares of the photo, in the middle of the canvas
+let recent = [];
+let panning = null;
+const fingers = new Map();
 
 const strokes = () => props.value || [];
 const ready = () => props.width > 0 && canvas.clientWidth > 0;
 
 // Where the photo lies on the canvas, in CSS pixels.
 function frame() {
-    const scale = Math.min(canvas.clientWidth / props.width, canvas.clientHeight / props.height);
-    const left = (canvas.clientWidth - props.width * scale) / 2;
-    const top = (canvas.clientHeight - props.height * scale) / 2;
-    return { scale, left, top };
+    const fit = Math.min(canvas.clientWidth / props.width, canvas.clientHeight / props.height);
+    const scale = fit * view.zoom;
+    return {
+        scale,
+        left: canvas.clientWidth / 2 - view.x * props.width * scale,
+        top: canvas.clientHeight / 2 - view.y * props.height * scale,
+    };
 }
 
 // The slider's steps grow by a constant factor: 0.5% to 12% of the short side.
-function radius() {
-    return Math.min(props.width, props.height) * 0.005 * Math.pow(24, brush.value / 100);
-}
+const radius = () => Math.min(props.width, props.height) * 0.005 * Math.pow(24, brush.value / 100);
+const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
 function place(event) {
     const box = canvas.getBoundingClientRect();
     const { scale, left, top } = frame();
     const x = (event.clientX - box.left - left) / scale;
     const y = (event.clientY - box.top - top) / scale;
-    return [Math.min(Math.max(x, 0), props.width), Math.min(Math.max(y, 0), props.height)];
+    return [clamp(x, 0, props.width), clamp(y, 0, props.height)];
+}
+
+function zoomBy(factor, at) {
+    const zoom = clamp(view.zoom * factor, 1, 16);
+    const { scale, left, top } = frame();
+    const [px, py] = at || [canvas.clientWidth / 2, canvas.clientHeight / 2];
+    const ratio = zoom / view.zoom; // the place under the pointer stays where it is
+    view.x += ((px - canvas.clientWidth / 2) / (props.width * scale)) * (1 - 1 / ratio);
+    view.y += ((py - canvas.clientHeight / 2) / (props.height * scale)) * (1 - 1 / ratio);
+    view.zoom = zoom;
+    keepInside();
+}
+
+function panBy(dx, dy) {
+    const { scale } = frame();
+    view.x -= dx / (props.width * scale);
+    view.y -= dy / (props.height * scale);
+    keepInside();
+}
+
+function keepInside() {
+    if (view.zoom === 1) view = { zoom: 1, x: 0.5, y: 0.5 };
+    view.x = clamp(view.x, 0, 1);
+    view.y = clamp(view.y, 0, 1);
+    draw();
 }
 
 function line(points, width, color) {
@@ -53,75 +90,271 @@ function draw() {
     pen.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * left, ratio * top);
     if (picture.complete && picture.naturalWidth) pen.drawImage(picture, 0, 0, props.width, props.height);
     // What is done shrinks to a thin line, so that the colors below can be seen.
-    for (const s of strokes()) {
-        line(s.points, 7 / scale, "rgba(0,0,0,.55)");
-        line(s.points, 5 / scale, "white");
-        line(s.points, 3 / scale, s.color);
-    }
-    if (stroke) line(stroke.points, 2 * stroke.radius, stroke.color);
-    if (hover) {
+    strokes().forEach((s, k) => {
+        const more = k === chosen ? 4 : 0;
+        pen.setLineDash(s.protect ? [6 / scale, 6 / scale] : []);
+        line(s.points, (7 + more) / scale, "rgba(0,0,0,.55)");
+        line(s.points, (5 + more) / scale, k === chosen ? "#0d9488" : "white");
+        if (!s.protect) line(s.points, 3 / scale, s.color);
+        pen.setLineDash([]);
+    });
+    if (stroke) line(stroke.points, 2 * stroke.radius, stroke.protect ? "rgba(255,255,255,.6)" : stroke.color);
+    if (hover && tool !== "select") {
         for (const [width, color] of [[3, "rgba(0,0,0,.6)"], [1.5, "white"]]) {
             pen.lineWidth = width / scale;
             pen.strokeStyle = color;
             pen.beginPath();
-            pen.arc(...hover, radius(), 0, 2 * Math.PI);
+            pen.arc(...hover, tool === "pick" ? 6 / scale : radius(), 0, 2 * Math.PI);
             pen.stroke();
         }
     }
-    for (const b of element.querySelectorAll("[data-act]")) b.disabled = strokes().length === 0;
+    canvas.dataset.strokes = JSON.stringify(strokes());
+    const act = (name, on) => { element.querySelector(`[data-act=${name}]`).disabled = !on; };
+    act("undo", done.length || strokes().length);
+    act("redo", undone.length);
+    act("clear", strokes().length);
+    act("remove", chosen >= 0);
 }
 
-function change(value) {
+function set(value) {
+    known = JSON.stringify(value);
     props.value = value;
+    if (chosen >= value.length) chosen = -1;
     draw();
     trigger("input");
 }
 
-function choose(color) {
+function change(value) {
+    done.push(strokes());
+    undone = [];
+    set(value);
+}
+
+function undo() {
+    if (!done.length && !strokes().length) return;
+    undone.push(strokes());
+    chosen = -1;
+    set(done.length ? done.pop() : strokes().slice(0, -1)); // strokes that came from elsewhere go one by one
+}
+
+function redo() {
+    if (!undone.length) return;
+    done.push(strokes());
+    set(undone.pop());
+}
+
+function remove() {
+    if (chosen < 0) return;
+    const value = strokes().filter((_, k) => k !== chosen);
+    chosen = -1;
+    change(value);
+}
+
+// What is chosen for the next stroke acts on the selected one, too.
+function revise(more) {
+    if (chosen < 0) return;
+    change(strokes().map((s, k) => {
+        if (k !== chosen) return s;
+        const { ab, ...rest } = s;
+        return { ...("color" in more ? rest : s), ...more };
+    }));
+}
+
+function choose(color, act = true) {
     picker.value = color;
     for (const b of element.querySelectorAll("[data-color]")) {
         b.setAttribute("aria-pressed", b.dataset.color === color);
     }
+    if (act && tool !== "select") use("paint");
+    if (act && chosen >= 0 && !strokes()[chosen].protect) revise({ color });
+}
+
+function remember(color) {
+    recent = [color, ...recent.filter((c) => c !== color)].slice(0, RECENT);
+    const last = element.querySelector("[data-group='Last used']");
+    last.replaceChildren(...recent.map((c) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.dataset.color = c;
+        button.innerHTML = "<i></i>";
+        button.firstChild.style.background = c;
+        button.append(c);
+        return button;
+    }));
+}
+
+function use(name) {
+    tool = name;
+    if (name !== "select") chosen = -1;
+    for (const b of element.querySelectorAll("[data-tool]")) b.setAttribute("aria-pressed", b.dataset.tool === name);
+    canvas.style.cursor = name === "select" ? "pointer" : "crosshair";
+    draw();
+}
+
+function pick([x, y]) {
+    const { scale, left, top } = frame();
+    const ratio = window.devicePixelRatio || 1;
+    hover = null;
+    const shown = props.value;
+    props.value = []; // without the strokes that lie on the picture
+    draw();
+    const [r, g, b] = pen.getImageData((left + x * scale) * ratio, (top + y * scale) * ratio, 1, 1).data;
+    props.value = shown;
+    draw();
+    choose("#" + [r, g, b].map((v) => v.toString(16).padStart(2, "0")).join(""));
+}
+
+function nearest([x, y]) {
+    let best = -1, closest = 14 / frame().scale;
+    strokes().forEach((s, k) => {
+        s.points.forEach((p, i) => {
+            const q = s.points[i + 1] || p, dx = q[0] - p[0], dy = q[1] - p[1];
+            const t = clamp(((x - p[0]) * dx + (y - p[1]) * dy) / Math.max(dx * dx + dy * dy, 1e-9), 0, 1);
+            const distance = Math.hypot(x - p[0] - t * dx, y - p[1] - t * dy);
+            if (distance <= closest) [closest, best] = [distance, k];
+        });
+    });
+    return best;
+}
+
+function select(k) {
+    chosen = k;
+    if (k >= 0) {
+        const s = strokes()[k];
+        if (s.color) choose(s.color, false);
+        reach.value = s.reach || 0;
+        influence.checked = !!s.influence;
+    }
+    draw();
+}
+
+function begin(at) {
+    const common = { points: [at], radius: radius(), reach: +reach.value };
+    stroke = tool === "protect"
+        ? { ...common, protect: true }
+        : { ...common, color: picker.value, influence: influence.checked };
+    draw();
+}
+
+function finish() {
+    const one = stroke;
+    stroke = null;
+    if (one.color) remember(one.color);
+    change([...strokes(), one]);
 }
 
 canvas.addEventListener("pointerdown", (event) => {
-    if (!ready() || event.button !== 0) return;
+    if (!ready() || event.button > 1) return;
     event.preventDefault();
+    canvas.focus();
     canvas.setPointerCapture(event.pointerId);
-    stroke = { points: [place(event)], radius: radius(), color: picker.value };
-    draw();
+    fingers.set(event.pointerId, [event.clientX, event.clientY]);
+    if (event.button === 1 || canvas.dataset.space || fingers.size > 1) {
+        stroke = null;
+        panning = [event.clientX, event.clientY];
+    } else if (tool === "pick") pick(place(event));
+    else if (tool === "select") select(nearest(place(event)));
+    else begin(place(event));
 });
 canvas.addEventListener("pointermove", (event) => {
     if (!ready()) return;
+    if (fingers.size > 1 && fingers.has(event.pointerId)) {
+        const middle = (points) => [0, 1].map((k) => points.reduce((sum, p) => sum + p[k], 0) / points.length);
+        const spread = (points) => Math.hypot(points[0][0] - points[1][0], points[0][1] - points[1][1]);
+        const before = [...fingers.values()];
+        fingers.set(event.pointerId, [event.clientX, event.clientY]);
+        const after = [...fingers.values()], box = canvas.getBoundingClientRect(), at = middle(after);
+        panBy(at[0] - middle(before)[0], at[1] - middle(before)[1]);
+        zoomBy(spread(after) / Math.max(spread(before), 1), [at[0] - box.left, at[1] - box.top]);
+        return;
+    }
+    if (panning) {
+        panBy(event.clientX - panning[0], event.clientY - panning[1]);
+        panning = [event.clientX, event.clientY];
+        return;
+    }
     hover = event.pointerType === "mouse" ? place(event) : null;
     if (stroke) stroke.points.push(place(event));
     draw();
 });
-canvas.addEventListener("pointerup", () => {
-    if (!stroke) return;
-    const done = stroke;
-    stroke = null;
-    change([...strokes(), done]);
-});
-canvas.addEventListener("pointercancel", () => { stroke = null; draw(); });
-canvas.addEventListener("pointerleave", () => { hover = null; draw(); });
+function lift(event) {
+    fingers.delete(event.pointerId);
+    if (!fingers.size) panning = null;
+    if (event.type === "pointerup" && stroke) finish();
+    else { stroke = null; draw(); }
+}
+canvas.addEventListener("pointerup", lift);
+canvas.addEventListener("pointercancel", lift);
+canvas.addEventListener("pointerleave", () => { if (!stroke) hover = null; draw(); });
+canvas.addEventListener("wheel", (event) => {
+    if (!ready()) return;
+    event.preventDefault();
+    const box = canvas.getBoundingClientRect();
+    zoomBy(Math.pow(1.0015, -event.deltaY), [event.clientX - box.left, event.clientY - box.top]);
+}, { passive: false });
+
 element.addEventListener("click", (event) => {
     const button = event.target.closest("button");
     if (!button) return;
     if (button.dataset.color) choose(button.dataset.color);
-    if (button.dataset.act === "undo") change(strokes().slice(0, -1));
-    if (button.dataset.act === "clear") change([]);
+    if (button.dataset.tool) use(button.dataset.tool);
+    const acts = { undo, redo, remove, clear: () => { chosen = -1; change([]); } };
+    acts[button.dataset.act]?.();
 });
 element.addEventListener("keydown", (event) => {
-    if ((event.ctrlKey || event.metaKey) && event.key === "z" && strokes().length) {
-        event.preventDefault();
-        change(strokes().slice(0, -1));
+    const command = event.ctrlKey || event.metaKey;
+    const key = event.key.toLowerCase();
+    if (command && key === "z") (event.shiftKey ? redo : undo)();
+    else if (command && key === "y") redo();
+    else if (command || event.altKey) return;
+    else if (event.target === canvas && ready()) {
+        const arrows = { arrowleft: [-1, 0], arrowright: [1, 0], arrowup: [0, -1], arrowdown: [0, 1] };
+        const step = (event.shiftKey ? 0.05 : 0.01) * Math.min(props.width, props.height);
+        if (arrows[key]) {
+            const [x, y] = hover || [props.width / 2, props.height / 2];
+            hover = [clamp(x + arrows[key][0] * step, 0, props.width), clamp(y + arrows[key][1] * step, 0, props.height)];
+            if (stroke) stroke.points.push(hover);
+            draw();
+        } else if (key === "enter") { // puts the brush down, and lifts it
+            const at = hover || [props.width / 2, props.height / 2];
+            if (tool === "pick") pick(at);
+            else if (tool === "select") select(nearest(at));
+            else if (stroke) finish();
+            else begin(at);
+        } else if (key === "escape") { stroke = null; select(-1); }
+        else if (key === "delete" || key === "backspace") remove();
+        else if (key === "[" || key === "]") { brush.value = +brush.value + (key === "]" ? 8 : -8); draw(); }
+        else if (key === "+" || key === "=") zoomBy(1.5);
+        else if (key === "-") zoomBy(1 / 1.5);
+        else if (key === "0") zoomBy(1e-9);
+        else if (key === " ") canvas.dataset.space = "1";
+        else return;
+    } else return;
+    event.preventDefault();
+});
+element.addEventListener("keyup", (event) => { if (event.key === " ") delete canvas.dataset.space; });
+find("group").addEventListener("change", (event) => {
+    for (const group of element.querySelectorAll("[data-group]")) {
+        group.hidden = group.dataset.group !== event.target.value;
     }
 });
-picker.addEventListener("input", () => choose(picker.value));
+picker.addEventListener("input", () => choose(picker.value, false));
+picker.addEventListener("change", () => choose(picker.value));
+reach.addEventListener("change", () => revise({ reach: +reach.value }));
+influence.addEventListener("change", () => revise({ influence: influence.checked }));
 picture.addEventListener("load", draw);
 watch("src", () => { picture.src = props.src; });
-watch(["value", "width", "height"], draw);
+watch(["width", "height"], () => { view = { zoom: 1, x: 0.5, y: 0.5 }; draw(); });
+watch("value", () => {
+    if (JSON.stringify(strokes()) !== known) { // another photograph, or an alternative was taken
+        known = JSON.stringify(strokes());
+        done = [];
+        undone = [];
+        chosen = -1;
+    }
+    draw();
+});
 new ResizeObserver(draw).observe(canvas); // also when its tab is opened
-choose(picker.value);
+choose(picker.value, false);
+use("paint");
 if (props.src) picture.src = props.src;

@@ -1,31 +1,58 @@
-"""The canvas on which a user paints strokes of known color. A small component of our own, because a stroke is a hint:
-it goes to the network as a line of points, and the picture below it is colored anew while it stays."""
+"""A canvas on which strokes of known color are painted on a photo, as a component for the page.
+
+A stroke is a line of points with a color, not pixels: it is never found again in an image, undo takes it back as a
+whole, and what was colored under it can be shown anew while it stays.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 import gradio as gr
 
 # What people most often know, as seen on well-lit things.
 SWATCHES = {
-    "Skin, light": "#d9a883", "Skin, dark": "#7d5238", "Hair, blond": "#b99a63", "Hair, brown": "#5b4030",
-    "Red": "#a32a2a", "Wine": "#6b2237", "Ochre": "#b5862c", "Khaki": "#82764f", "Olive": "#565c2e",
-    "Grass": "#5f7f38", "Sky": "#86aed6", "Denim": "#4d6a8f", "Navy": "#27375f", "Violet": "#6d4d86",
-    "Wood": "#85603c", "Brick": "#9a5440", "Gray": "#808080",
+    "Skin": {"Pale": "#e0b69a", "Light": "#d9a883", "Tan": "#b98561", "Brown": "#966344", "Dark": "#6b4630",
+             "Lips": "#b5655f"},
+    "Hair and eyes": {"Blond": "#b99a63", "Red hair": "#8d4f2f", "Brown hair": "#5b4030", "Black hair": "#2e2a29",
+                      "Blue eyes": "#6f90ad", "Brown eyes": "#6a4a31"},
+    "Cloth": {"Red": "#a32a2a", "Wine": "#6b2237", "Ochre": "#b5862c", "Denim": "#4d6a8f", "Violet": "#6d4d86",
+              "Linen": "#d8cbb0"},
+    "Uniforms": {"Khaki": "#82764f", "Olive": "#565c2e", "Navy": "#27375f", "Union blue": "#3b4a6b",
+                 "Field gray": "#6b7168", "Brass": "#b08d3e"},
+    "Sky and water": {"Sky": "#86aed6", "Evening": "#d99a6c", "Sea": "#3f6f86", "River": "#6f8578"},
+    "Plants": {"Grass": "#5f7f38", "Leaves": "#4a6a2f", "Straw": "#c2a860", "Rose": "#b8475f"},
+    "Wood and stone": {"Wood": "#85603c", "Brick": "#9a5440", "Sandstone": "#b9a27d", "Slate": "#6c737a",
+                       "Gray": "#808080"},
 }  # fmt: skip
-
-
+_FIRST = "Cloth"
 _TEMPLATE = """
 <div class="painter">
-  <canvas tabindex="0" role="img" aria-label="The photo: paint on it"></canvas>
+  <canvas tabindex="0" role="img" aria-label="The photo: paint on it. Arrow keys move the brush, Enter puts it down and
+    lifts it, [ and ] change its size, plus, minus and 0 zoom."></canvas>
   <div class="tools">
-    <div class="swatches">{swatches}</div>
-    <label title="Any color">Color <input type="color" value="#a32a2a" aria-label="Color"></label>
-    <label title="Size of the brush">Brush <input type="range" min="0" max="100" value="50" aria-label="Brush"></label>
-    <button type="button" data-act="undo" disabled>Undo</button>
-    <button type="button" data-act="clear" disabled>Clear</button>
+    <div class="modes" role="group" aria-label="Tool">
+      <button type="button" data-tool="paint" title="Color the thing under a stroke">Paint</button>
+      <button type="button" data-tool="protect" title="Keep the thing under a stroke as it is">Protect</button>
+      <button type="button" data-tool="pick" title="Take a color from the picture">Pick color</button>
+      <button type="button" data-tool="select" title="Select a stroke, to change or remove it">Select</button>
+    </div>
+    <div class="modes">
+      <button type="button" data-act="undo" title="Ctrl-Z" disabled>Undo</button>
+      <button type="button" data-act="redo" title="Ctrl-Shift-Z" disabled>Redo</button>
+      <button type="button" data-act="remove" title="The selected stroke; Delete" disabled>Remove</button>
+      <button type="button" data-act="clear" disabled>Clear</button>
+    </div>
+    <select name="group" aria-label="Swatches">{names}<option>Last used</option></select>
+    {groups}<div class="swatches" data-group="Last used" hidden></div>
+    <label title="Any color">Color <input type="color" name="color" value="#a32a2a" aria-label="Color"></label>
+    <label title="Size of the brush: [ and ]">Brush
+      <input type="range" name="brush" min="0" max="100" value="50" aria-label="Brush"></label>
+    <label title="How far a stroke goes: the surest part of its object, all of it, all that is alike">Reach
+      <input type="range" name="reach" min="-1" max="1" step="0.25" value="0" aria-label="Reach"></label>
+    <label title="The network may change other colors to match"><input type="checkbox" name="influence">
+      Influence the rest</label>
   </div>
 </div>
 """
@@ -36,12 +63,18 @@ def painter(**more: Any) -> gr.HTML:
 
     It is given a photo by `gr.HTML(src=URL, width=..., height=...)`.
     """
-    swatches = "".join(
-        f'<button type="button" data-color="{color}" title="{name}" aria-label="{name}" style="background:{color}">'
-        "</button>"
-        for name, color in SWATCHES.items()
+    groups = "".join(
+        f'<div class="swatches" data-group="{group}"{"" if group == _FIRST else " hidden"}>'
+        + "".join(
+            f'<button type="button" data-color="{color}"><i style="background:{color}"></i>{name}</button>'
+            for name, color in swatches.items()
+        )
+        + "</div>"
+        for group, swatches in SWATCHES.items()
     )
+    names = "".join(f"<option{' selected' if group == _FIRST else ''}>{group}</option>" for group in SWATCHES)
     return gr.HTML(
-        [], html_template=_TEMPLATE.format(swatches=swatches), js_on_load=Path(__file__).with_suffix(".js").read_text(),
+        [], html_template=_TEMPLATE.format(groups=groups, names=names),
+        js_on_load=files(__package__).joinpath("painter.js").read_text(encoding="utf-8"),
         src="", width=0, height=0, apply_default_css=False, **more,
     )  # fmt: skip

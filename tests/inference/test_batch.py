@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -14,6 +16,7 @@ from PIL import Image
 
 from colorizer import Colorizer, Settings, UserError
 from colorizer.color.lab import rgb_to_lab
+from colorizer.inference import batch
 from colorizer.inference.batch import plan, run
 from colorizer.model.hints import read_hints
 from colorizer.pictures.reading import read_picture
@@ -167,3 +170,19 @@ def test_a_stopped_batch_begins_no_further_picture(album: Path, tmp_path: Path, 
     first = [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
     assert 1 <= len(first) < 4
     assert all(r.skipped == (r.written[0] in first) for r in run(colorizer, plan([album], tmp_path / "out")))
+
+
+def test_hints_beside_a_picture_are_taken(colorizer: Colorizer, tmp_path: Path) -> None:
+    shutil.copy(EXAMPLES / "black-and-white" / "coffee.jpg", tmp_path / "coffee.jpg")
+    stroke = {"points": [[60, 350], [200, 350]], "radius": 9, "color": "#2040c0"}
+    results = []
+    for number in range(3):
+        if number == 1:
+            (tmp_path / "coffee.hints.json").write_text(json.dumps([stroke]))
+        if number == 2:
+            (tmp_path / "coffee.hints.json").write_text("[[1, 2]]")
+        jobs = batch.plan([tmp_path / "coffee.jpg"], tmp_path / f"out{number}", "png")
+        results += list(batch.run(colorizer, jobs))
+    plain, colored = (read_picture(r.written[0]).rgb for r in results[:2])
+    assert not np.array_equal(plain, colored)
+    assert "A hint is" in (results[2].problem or "")

@@ -219,6 +219,105 @@ def test_strokes_color_what_they_lie_on_and_do_not_show(page: Page, tmp_path: Pa
     assert np.array_equal(_checked(photo, _download(page, tmp_path)), plain)
 
 
+_STROKES = "() => JSON.parse(document.querySelector('#canvas canvas').dataset.strokes)"  # in the photo's pixels
+
+
+def _changed(page: Page, before: str) -> None:
+    expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+
+
+def test_the_tools_of_a_painter(page: Page, tmp_path: Path) -> None:
+    photo = EXAMPLES / "black-and-white" / "astronaut.jpg"
+    _drop(page, photo)
+    plain = _checked(photo, _download(page, tmp_path))
+    page.get_by_role("tab", name="Correct").click()
+    canvas, size = page.locator("#canvas canvas"), (512, 512)
+    page.get_by_label("Swatches").select_option("Uniforms")
+    page.get_by_role("button", name="Navy").click()
+    _paint(page, _canvas_place(page, size, 0.5, 0.7), _canvas_place(page, size, 0.58, 0.78))
+    navy = _checked(photo, _download(page, tmp_path))
+    suit = (slice(360, 395), slice(262, 292))
+    assert rgb_to_lab(navy)[suit][..., 2].mean() < rgb_to_lab(plain)[suit][..., 2].mean() - 5
+    # Select it, and give it another color; then remove it.
+    page.get_by_role("button", name="Select", exact=True).click()
+    page.mouse.click(*_canvas_place(page, size, 0.54, 0.74))
+    before = _image_of(page)
+    page.get_by_label("Swatches").select_option("Cloth")
+    page.get_by_role("button", name="Wine").click()
+    _changed(page, before)
+    wine = _checked(photo, _download(page, tmp_path))
+    assert rgb_to_lab(wine)[suit][..., 1].mean() > rgb_to_lab(navy)[suit][..., 1].mean() + 10
+    page.mouse.click(*_canvas_place(page, size, 0.54, 0.74))
+    before = _image_of(page)
+    page.get_by_role("button", name="Remove").click()
+    _changed(page, before)
+    assert np.array_equal(_checked(photo, _download(page, tmp_path)), plain)
+    # Undo and redo by keys.
+    canvas.focus()
+    before = _image_of(page)
+    page.keyboard.press("Control+z")
+    _changed(page, before)
+    assert np.array_equal(_checked(photo, _download(page, tmp_path)), wine)
+    before = _image_of(page)
+    page.keyboard.press("Control+Shift+z")
+    _changed(page, before)
+    assert np.array_equal(_checked(photo, _download(page, tmp_path)), plain)
+    # Pick a color from the picture; the tool then paints.
+    page.get_by_role("button", name="Pick color").click()
+    page.mouse.click(*_canvas_place(page, size, 0.45, 0.25))
+    picked = page.get_by_label("Color", exact=True).input_value()
+    assert re.fullmatch("#[0-9a-f]{6}", picked)
+    assert picked != "#6b2237"
+    expect(page.get_by_role("button", name="Paint", exact=True)).to_have_attribute("aria-pressed", "true")
+    # Protect changes nothing by itself.
+    page.get_by_role("button", name="Protect").click()
+    page.mouse.click(*_canvas_place(page, size, 0.45, 0.25))
+    expect(page.get_by_role("button", name="Undo")).to_be_enabled()
+    page.wait_for_timeout(1500)
+    assert np.array_equal(_checked(photo, _download(page, tmp_path)), plain)
+
+
+def test_painting_by_keyboard_alone(page: Page, tmp_path: Path) -> None:
+    photo = EXAMPLES / "black-and-white" / "astronaut.jpg"
+    _drop(page, photo)
+    page.get_by_role("tab", name="Correct").focus()
+    page.keyboard.press("Enter")
+    page.locator("#canvas canvas").focus()
+    before = _image_of(page)
+    for key in ("Shift+ArrowDown",) * 4 + ("Enter", "Shift+ArrowDown", "Shift+ArrowDown", "Enter"):
+        page.keyboard.press(key)
+    _changed(page, before)
+    colorized = rgb_to_lab(_checked(photo, _download(page, tmp_path)))
+    assert colorized[365:410, 250:262, 1].mean() > 20, "red down from the middle"
+    size = page.get_by_label("Brush").input_value()
+    page.keyboard.press("]")
+    assert float(page.get_by_label("Brush").input_value()) > float(size)
+
+
+def test_zoom_and_pan_keep_strokes_in_place(page: Page) -> None:
+    photo = EXAMPLES / "black-and-white" / "astronaut.jpg"
+    _drop(page, photo)
+    page.get_by_role("tab", name="Correct").click()
+    x, y = _canvas_place(page, (512, 512), 0.25, 0.25)
+    page.mouse.move(x, y)
+    page.mouse.wheel(0, -600)  # what is under the pointer stays there
+    page.mouse.click(x, y)
+    stroke = page.evaluate(_STROKES)[-1]
+    assert stroke["points"][0] == pytest.approx([128, 128], abs=2)
+    page.keyboard.down(" ")
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 40, steps=4)
+    page.mouse.up()
+    page.keyboard.up(" ")
+    assert len(page.evaluate(_STROKES)) == 1, "panning paints nothing"
+    page.mouse.click(x + 60, y + 40)
+    assert page.evaluate(_STROKES)[-1]["points"][0] == pytest.approx([128, 128], abs=2)
+    page.locator("#canvas canvas").focus()
+    page.keyboard.press("0")
+    page.mouse.click(x, y)
+    assert page.evaluate(_STROKES)[-1]["points"][0] == pytest.approx([128, 128], abs=2)
+
+
 def test_a_finger_paints_on_a_phone(browser: Browser, app: tuple[str, Path]) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = context.new_page()

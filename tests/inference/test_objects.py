@@ -1,0 +1,137 @@
+"""Strokes that color their objects: masks, colors, and strokes beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from colorizer import Colorizer, Settings, UserError
+from colorizer.arrays import Array
+from colorizer.color.difference import ciede2000
+from colorizer.color.lab import lightness, rgb_to_lab
+from colorizer.inference.objects import ObjectFinder
+from colorizer.inference.prepared import PreparedPhoto
+from colorizer.inference.upsampling import guide_of
+from colorizer.model.hints import Hint, as_strokes, parse_hint, parse_hints
+from colorizer.model.objects import ObjectNetwork, distance_to, load_objects
+from colorizer.pictures.photo import Photo
+
+from ..conftest import EXAMPLES
+
+SUIT = {"points": [[250, 350], [300, 400]], "radius": 8, "color": "#2040a0"}  # an astronaut's
+
+
+@pytest.fixture(scope="module")
+def astronaut(colorizer: Colorizer) -> PreparedPhoto:
+    """In gray, 512 x 512."""
+    gray = np.asarray(Image.open(EXAMPLES / "black-and-white" / "astronaut.jpg").convert("RGB"))
+    return colorizer.prepare(Photo(gray))
+
+
+def _lab(prepared: PreparedPhoto, hints: Sequence[object], settings: Settings | None = None) -> Array:
+    return rgb_to_lab(prepared.colorize(settings, parse_hints(list(hints))).rgb)
+
+
+def test_the_network_takes_any_size_and_any_number_of_strokes() -> None:
+    network = ObjectNetwork().eval()
+    with torch.no_grad():
+        light = torch.rand(3, 1, 64, 96) * 2 - 1
+        features = network.features(light)
+        stroke = torch.zeros(3, 1, 16, 24)
+        stroke[:, :, 8, 12] = 1
+        assert network(features, light, stroke).shape == (3, 1, 16, 24)
+    assert load_objects() is load_objects()
+
+
+def test_distance_is_in_long_sides() -> None:
+    stroke = torch.zeros(1, 1, 20, 40)
+    stroke[0, 0, 10, 5] = 0.5
+    distance = distance_to(stroke)[0, 0]
+    assert distance[10, 5] == 0
+    assert distance[10, 25].item() == pytest.approx(20 / 40, rel=0.02)
+
+
+def test_a_stroke_colors_its_object_and_leaves_the_rest_as_it_was(astronaut: PreparedPhoto) -> None:
+    before, after = _lab(astronaut, []), _lab(astronaut, [SUIT])
+    change = np.linalg.norm(after[..., 1:] - before[..., 1:], axis=-1)
+    assert after[340:420, 240:310, 2].mean() < -20, "blue along the stroke"
+    assert np.median(after[330:480, 100:180, 2]) < -15, "and on the other arm"
+    for around in (change[:80, 280:340], change[:200, :60], change[:220, 400:], change[60:180, 180:280]):
+        assert around.mean() < 1.5, "flag, shuttle and face"
+
+
+def test_the_color_asked_for_is_the_color_seen(astronaut: PreparedPhoto) -> None:
+    wanted = parse_hint(SUIT)
+    assert wanted.ab is not None
+    for saturation in (0.5, 2.0):
+        lab = _lab(astronaut, [SUIT], Settings(saturation=saturation))
+        seen = lab[360:400, 262:300].reshape(-1, 3)
+        in_reach = (seen[:, 0] > 30) & (seen[:, 0] < 55)  # there sRGB holds that color
+        asked = np.column_stack([seen[:, 0], np.tile(wanted.ab, (len(seen), 1))])
+        assert np.median(ciede2000(seen[in_reach], asked[in_reach])) < 5, "whatever the saturation of the rest"
+
+
+def test_l_is_kept_under_strokes(astronaut: PreparedPhoto) -> None:
+    colorized = astronaut.colorize(hints=parse_hints([SUIT, (200, 100, 20, "#ff00ff")])).rgb
+    assert np.abs(lightness(colorized) - lightness(astronaut.photo.rgb)).max() < 0.5
+
+
+def test_strokes_beside_each_other_share_the_picture(astronaut: PreparedPhoto) -> None:
+    face = {"points": [[225, 120], [225, 140]], "radius": 8, "color": "#d9a883"}
+    first, second = _lab(astronaut, [SUIT, face]), _lab(astronaut, [face, SUIT])
+    assert np.abs(first - second).max() < 1e-3, "whichever came first"
+    assert first[360:400, 262:300, 2].mean() < -20
+    assert first[115:145, 215:235, 1].mean() > 8
+
+
+def test_a_protected_thing_keeps_its_color(astronaut: PreparedPhoto) -> None:
+    protect = {"points": [[225, 100], [225, 150]], "radius": 12, "protect": True}
+    everywhere = [{**SUIT, "reach": 1.0}]
+    before = _lab(astronaut, [])
+    spilled, kept = (
+        np.linalg.norm(_lab(astronaut, hints)[90:160, 205:245, 1:] - before[90:160, 205:245, 1:], axis=-1).mean()
+        for hints in (everywhere, [*everywhere, protect])
+    )
+    assert kept <= spilled
+    assert kept < 0.5
+    assert np.abs(_lab(astronaut, [protect]) - before).max() < 1e-3, "alone it changes nothing"
+
+
+def test_reach_takes_in_more(astronaut: PreparedPhoto) -> None:
+    finder = ObjectFinder(astronaut.guide, astronaut.size)
+    sizes = [finder.mask(parse_hint({**SUIT, "reach": reach})).mean() for reach in (-1, 0, 1)]
+    assert sizes[0] < sizes[1] < sizes[2]
+
+
+def test_influence_is_asked_for(astronaut: PreparedPhoto) -> None:
+    """Without it the network is not told, so that nothing changes beyond the mask; with it, it is."""
+    plain, told = (parse_hint({**SUIT, "influence": on}) for on in (False, True))
+    settings = Settings()
+    assert astronaut.output(settings, [plain]) is astronaut.output(settings, [])
+    assert not torch.equal(astronaut.output(settings, [told]), astronaut.output(settings, []))
+
+
+def test_wrong_strokes_are_one_sentence() -> None:
+    for wrong, words in (
+        ({**SUIT, "reach": 3}, "between -1 and 1"),
+        ({"points": [[1, 2]], "radius": 3, "protect": True, "influence": True}, "no color to influence"),
+        ({"points": [[1, 2]], "radius": 3}, "no 'color'"),
+    ):
+        with pytest.raises(UserError, match=words):
+            parse_hint(wrong)
+    hints = parse_hints([{**SUIT, "reach": -0.5}, {"points": [[1, 2]], "radius": 3, "protect": True}])
+    again = parse_hints(as_strokes(hints))
+    assert [(h.points, h.reach, h.influence, h.ab is None) for h in again] == [
+        (h.points, h.reach, h.influence, h.ab is None) for h in hints
+    ]
+    assert isinstance(again[0], Hint)
+
+
+def test_the_guide_of_a_large_photo_has_masks_of_its_own_size() -> None:
+    photo = Photo(np.full((1500, 2000, 3), 90, np.uint8))
+    finder = ObjectFinder(guide_of(photo), (1500, 2000))
+    assert finder.mask(parse_hint((1000, 700, 30, "red"))).shape == finder.guide.shape
