@@ -55,7 +55,8 @@ def _colorize(arguments: argparse.Namespace) -> int:
     jobs = batch.plan(arguments.pictures, arguments.output, arguments.format)
     hints = read_hints(arguments.hints, [job.source.name for job in jobs]) if arguments.hints else None
     colorizer = colorizer_from(arguments)
-    colorizer.predictor.check(hints=bool(hints), alternatives=arguments.alternatives > 0)
+    told = any(hint.influence for own in (hints or {}).values() for hint in own)
+    colorizer.predictor.check(hints=told, alternatives=arguments.alternatives > 0)
     work = batch.run(
         colorizer, jobs, settings, hints, output, arguments.alternatives, arguments.overwrite, arguments.jobs
     )

@@ -42,7 +42,8 @@ def add_options(parser: argparse.ArgumentParser, options: type[Any]) -> None:
 
 
 def _help(option: Field[Any]) -> str:
-    usual = option.metadata.get("usual") or ("" if option.default in (None, MISSING, False) else str(option.default))
+    silent = any(option.default is nothing for nothing in (None, MISSING, False))
+    usual = option.metadata.get("usual") or ("" if silent else str(option.default))
     return (option.metadata["help"] + (f" (default: {usual})" if usual else "")).replace("%", "%%")
 
 

@@ -26,6 +26,7 @@ def main() -> int:
     p.add_argument("-o", "--output", type=Path, required=True, help="the file of the weights, .safetensors")
     p.add_argument("--steps", type=int, default=1500, help="of 2 photographs with 8 strokes each (default: 1500)")
     p.add_argument("--start", metavar="PATH", help="the skip_fusion checkpoint it begins with (default: bundled)")
+    p.add_argument("--init", type=Path, metavar="FILE", help="weights to start from instead")
     p.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
     arguments = p.parse_args()
     return run("train_objects", lambda: _train(arguments), "Stopped. What was saved last is complete.")
@@ -46,7 +47,7 @@ def _train(arguments: argparse.Namespace) -> int:
     total = sum(shares)
     train_objects(
         sets, [s / total for s in shares], arguments.output, arguments.steps, arguments.seed, arguments.start,
-        lambda line: print(line, flush=True),
+        arguments.init, lambda line: print(line, flush=True),
     )  # fmt: skip
     return 0
 

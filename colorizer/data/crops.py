@@ -34,7 +34,7 @@ class Sample(NamedTuple):
     Attributes:
         rgb: (3, S, S) uint8, whose colors are to be learned.
         lightness: (1, S, S) float32, the L in [0, 100] that the network sees; perhaps degraded.
-        hints: (3, S, S) float32 of `hints.hint_planes`, or (0,) for a network that takes none.
+        hints: (3, S, S) float32 of `hint_sampling.hint_planes`, or (0,) for a network that takes none.
         embedding: (1000,) float32, or (0,) without one.
     """
 

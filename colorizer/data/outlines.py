@@ -22,6 +22,7 @@ Mask = npt.NDArray[np.bool_]
 _SMALLEST = 0.008  # of the picture: objects that strokes are drawn on
 _BACKGROUND = 0.3  # share of draws in which what is labeled 0 is an object, too
 _DEGRADED, _CROPPED, _STROKES = 0.35, 0.6, 0.35  # shares of pictures, and of strokes that are more than a point
+_MIDDLE = 0.3  # share of strokes that begin at the place furthest from the edge
 _RADIUS = (0.008, 0.03)  # of the short side
 _MULTIPLE = 32
 
@@ -122,6 +123,9 @@ def draw_stroke(mask: Mask, rng: np.random.Generator) -> Mask:
         return x, y
 
     points = [place()]
+    if rng.random() < _MIDDLE:
+        y, x = divmod(int(inside.argmax()), mask.shape[1])
+        points = [(x, y)]
     for _ in range(int(rng.integers(1, 4)) if rng.random() < _STROKES else 0):
         for x, y in (place() for _ in range(8)):
             steps = max(abs(x - points[-1][0]), abs(y - points[-1][1])) + 1

@@ -50,7 +50,7 @@ class Classifier:
     """An ImageNet classifier on a device."""
 
     def __init__(self, name: str = "tf_efficientnet_lite2", weights: str | None = None, device: str = "auto") -> None:
-        """Load its weights; see `features.load_backbone` for where from, and for the errors."""
+        """Load its weights; see `pretrained.load_backbone` for where from, and for the errors."""
         self.size, self.device = backbone_spec(name).size, choose_device(device)
         self._network = load_backbone(name, weights).eval().to(self.device)
 

@@ -14,7 +14,7 @@ Features = npt.NDArray[np.float64]
 def frechet_distance(x: Features, y: Features) -> float:
     """Squared Fréchet distance of the Gaussians fitted to two sets of features.
 
-    |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½). With centerd rows X and Y the last trace is the sum of the singular values
+    |m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½). With centered rows X and Y the last trace is the sum of the singular values
     of X Yᵀ over the root of both degrees of freedom, which needs no root of a large matrix.
 
     Args:

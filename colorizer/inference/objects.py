@@ -7,7 +7,7 @@ several strokes want a pixel, the one has it whose object it is more probably a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 
 import cv2
@@ -18,26 +18,17 @@ from ..arrays import Plane, resize
 from ..color.lab import normalize_l
 from ..model.hints import Hint, covered_by
 from ..model.objects import load_objects
+from .upsampling import Paint, guided_coefficients
 
 _WORKING_SIZE, _MULTIPLE, _LONGEST = 256, 32, 3  # short side of what the network sees; of the longer, in short sides
 _STRIDE = 4
 _REACH = 4.0  # logits: how much reach 1 adds
 _COMPETE = 4  # exponent of the probabilities by which strokes share a pixel
+_BIAS = 1.0  # logits, added to all: it fills objects at the cost of a little more beside them
 _EPSILON = 1e-3  # variance of L / 100 below which the guided filter smooths a mask
+_CONTRAST = 5.0  # by which its edges are made sharper
+_PART, _SURE = 0.4, 0.8  # probability of what hangs together, and mean of that which does not
 _CORE = 0.5  # of a stroke's own radius: there it always holds
-
-
-@dataclass(frozen=True)
-class Paint:
-    """What strokes lay over the network's colors, at the guide's size.
-
-    Attributes:
-        cover: (H, W) in [0, 1]: how much of the network's color it replaces.
-        ab: (H, W, 2) in Lab units, defined everywhere.
-    """
-
-    cover: Plane
-    ab: Plane
 
 
 class ObjectFinder:
@@ -70,10 +61,14 @@ class ObjectFinder:
             light, features = self._seen
             height, width = self._size
             covered = covered_by(hint, self.photo_size, (height, width)).astype(np.float32)
-            cells = cv2.resize(covered, (width // _STRIDE, height // _STRIDE), interpolation=cv2.INTER_AREA)
+            cells: Plane = np.asarray(
+                cv2.resize(covered, (width // _STRIDE, height // _STRIDE), interpolation=cv2.INTER_AREA), np.float32
+            )
             with torch.inference_mode():
                 logits = load_objects()(features, light, torch.from_numpy(cells)[None, None])[0, 0]
-            probable = torch.sigmoid(logits + _REACH * hint.reach).numpy()
+            probable = torch.sigmoid(logits + _BIAS + _REACH * hint.reach).numpy()
+            if hint.reach <= 0:
+                probable = _without_far_parts(probable, cells)
             self._masks[hint] = self._at_edges(probable, hint)
         return self._masks[hint]
 
@@ -82,21 +77,11 @@ class ObjectFinder:
         height, width = self.guide.shape
         smooth = cv2.resize(probable, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
         radius = max(round(min(height, width) / min(probable.shape)), 1)
-        unit = self.guide / np.float32(100)
-
-        def mean(x: Plane) -> Plane:
-            return np.asarray(cv2.blur(x, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT), np.float32)
-
-        mean_unit, mean_mask = mean(unit), mean(smooth)
-        variance = np.maximum(mean(unit * unit) - mean_unit**2, 0)
-        slope = (mean(unit * smooth) - mean_unit * mean_mask) / (variance + _EPSILON)
-        filtered = mean(slope) * unit + mean(mean_mask - slope * mean_unit)
-        core = covered_by(
-            Hint(hint.points, _CORE * hint.radius, hint.ab), self.photo_size, (height, width)
-        )  # fmt: skip
-        sharp = np.clip((filtered - 0.5) * 2 + 0.5, 0, 1)
-        sharp[core] = 1
-        return np.asarray(sharp, np.float32)
+        k = guided_coefficients(self.guide, np.dstack([smooth, smooth]), radius, _EPSILON)
+        filtered = k[..., 0] * self.guide + k[..., 2]
+        mask: Plane = np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
+        mask[covered_by(replace(hint, radius=_CORE * hint.radius), self.photo_size, self._guide_size)] = 1
+        return mask
 
     def paint(self, hints: Sequence[Hint]) -> Paint | None:
         """All strokes together; None without any.
@@ -112,7 +97,29 @@ class ObjectFinder:
         shares /= shares.sum(0)
         colored = np.array([hint.ab is not None for hint in own], np.float32)
         colors = np.array([hint.ab or (0, 0) for hint in own], np.float32)  # (K, 2)
-        cover = masks.max(0) * np.tensordot(colored, shares, 1)
+        kept = (masks * (1 - colored)[:, None, None]).max(0)  # by strokes that protect
+        cover = masks.max(0) * np.tensordot(colored, shares, 1) * (1 - kept)
         total = np.maximum(np.tensordot(colored, shares, 1), 1e-6)
         ab = np.tensordot(shares, colored[:, None] * colors, (0, 0)) / total[..., None]
-        return Paint(cover.astype(np.float32), ab.astype(np.float32))
+        light = np.tensordot(colored * [self._lightness_under(hint) for hint in own], shares, 1) / total
+        return Paint(*(np.asarray(plane, np.float32) for plane in (cover, ab, light)))
+
+    def _lightness_under(self, hint: Hint) -> float:
+        return float(self.guide[covered_by(hint, self.photo_size, self._guide_size)].mean())
+
+    @property
+    def _guide_size(self) -> tuple[int, int]:
+        height, width = self.guide.shape
+        return height, width
+
+
+def _without_far_parts(probable: Plane, stroke: Plane) -> Plane:
+    """Parts that do not hang together with the stroke stay only where they are very probable: else they are stains."""
+    number, parts = cv2.connectedComponents((probable > _PART).astype(np.uint8))
+    touched = set(np.unique(parts[stroke > 0]).tolist())
+    kept = probable.copy()
+    for part in set(range(1, number)) - touched:
+        inside = parts == part
+        if probable[inside].mean() < _SURE:
+            kept[inside] = 0
+    return kept

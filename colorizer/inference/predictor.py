@@ -63,7 +63,7 @@ class Predictor:
 
     @property
     def takes_hints(self) -> bool:
-        """Whether known colors can be given."""
+        """Whether the network can be told of known colors."""
         return self.checkpoint.config.spec.takes_hints
 
     @property
@@ -79,7 +79,9 @@ class Predictor:
         """
         name = self.checkpoint.config.network
         if hints and not self.takes_hints:
-            raise UserError(f"The network {name} takes no hints. Leave them out, or choose a skip_fusion network.")
+            raise UserError(
+                f"The network {name} can't be told of hints. Leave out their influence, or choose skip_fusion."
+            )
         if alternatives and not self.knows_alternatives:
             raise UserError("Alternatives need a skip_fusion classification network: only that knows other guesses.")
 

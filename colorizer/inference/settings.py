@@ -46,5 +46,5 @@ class Settings:
 
     @property
     def alpha(self) -> float:
-        """Of `color.rebalance_logits`."""
+        """Of `bins.rebalance_logits`."""
         return ALPHA * self.vividness

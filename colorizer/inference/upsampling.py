@@ -6,7 +6,7 @@ coefficients are then applied to the full-size L a strip of rows at a time.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import cv2
@@ -17,12 +17,29 @@ from ..arrays import Array, Plane, from_unit, resize
 from ..color.gamut import fit_gamut
 from ..color.lab import lab_to_rgb_tensor, lightness
 from ..pictures.photo import Photo
-from .objects import Paint
 
 _GUIDE_SIDE = 512  # short side at which the guided filter works, at most
 _GUIDE_EPSILON = 1e-3  # variance of L / 100 below which the filter smooths
 _COVER_EPSILON = 1e-4  # the same of a mask whose edges lie on those of L already
+# Light on a thing multiplies its RGB, and with it chroma and L + 16 alike. By a third of that shadows are not neon, and
+# the color is still the one that was asked for.
+_SHADE = 1 / 3
 _STRIP_PIXELS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Paint:
+    """What strokes lay over the network's colors, at the guide's size.
+
+    Attributes:
+        cover: (H, W) in [0, 1]: how much of the network's color it replaces.
+        ab: (H, W, 2) in Lab units, defined everywhere.
+        lightness: (H, W), L under the strokes: where the thing is darker, it has a little less chroma.
+    """
+
+    cover: Plane
+    ab: Plane
+    lightness: Plane
 
 
 def guide_of(photo: Photo) -> Plane:
@@ -54,7 +71,7 @@ def colorize_photo(
     layers = [coefficients * np.float32(saturation)]
     if paint is not None:
         cover = guided_coefficients(guide, np.dstack([paint.cover, paint.cover]), 1, _COVER_EPSILON)
-        layers += [cover[..., [0, 2]], paint.ab]
+        layers += [cover[..., [0, 2]], paint.ab, paint.lightness]
     _colorize_strips(photo.rgb, np.dstack(layers), strength, colorized)
     return replace(photo, rgb=colorized)
 
@@ -98,7 +115,7 @@ def _colorize_strips(rgb: Array, coefficients: Plane, strength: float, colorized
     Args:
         rgb: HWC.
         coefficients: of `guided_coefficients`, at the guide's size; behind them, if there is paint, slope and offset of
-            its cover, and its ab.
+            its cover, its ab, and the L that this is the color at.
         strength: of `colorize_photo`.
         colorized: the result's place, as rgb; may be rgb itself.
     """
@@ -106,12 +123,13 @@ def _colorize_strips(rgb: Array, coefficients: Plane, strength: float, colorized
     rows = max(_STRIP_PIXELS // width, 1)
     for top in range(0, height, rows):
         strip = rgb[top : top + rows]
-        planes = _rows_at(coefficients, top, len(strip), height, width)  # (rows, W, 4 or 8)
+        planes = _rows_at(coefficients, top, len(strip), height, width)  # (rows, W, 4 or 9)
         light = lightness(strip)
         ab = planes[..., :2] * light[..., None] + planes[..., 2:4]
         if planes.shape[2] > 4:
             cover = np.clip(planes[..., 4] * light + planes[..., 5], 0, 1)[..., None]
-            ab += cover * (planes[..., 6:] - ab)
+            shade = np.minimum((light + 16) / (planes[..., 8] + 16), 1) ** _SHADE
+            ab += cover * (planes[..., 6:8] * shade[..., None] - ab)
         lab = fit_gamut(torch.from_numpy(np.concatenate([light[None], ab.transpose(2, 0, 1)])))
         lab[1:] *= strength
         unit = lab_to_rgb_tensor(lab).permute(1, 2, 0).numpy()

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 
 from ..color.bins import N_BINS
 from .backbones import EMBEDDING_DIM
-from .layers import check_size, conv, upsample
+from .layers import ColorNetwork, check_size, conv, upsample
 
 _ENCODER = ((64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1), (512, 1), (256, 1))  # channels, stride
 
 
-class FusionNetwork(nn.Module):
+class FusionNetwork(ColorNetwork):
     """Encoder, fusion, decoder (Baldassarre et al. 2017, table 1).
 
     The classifier's vector is repeated over the H/8 x W/8 map of the encoder and joined by a 1x1 convolution.

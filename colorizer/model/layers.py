@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 SIZE_MULTIPLE = 8  # height and width of the input
+
+
+class ColorNetwork(nn.Module):
+    """A network that colors; what is here is for one without a pretrained encoder."""
+
+    def load_pretrained(self, backbone: nn.Module) -> None:
+        """Take over the weights of a pretrained classifier, if it is built on one."""
+
+    def pretrained_parameters(self) -> Sequence[nn.Parameter]:
+        """Those of the classifier it is built on, which are tuned more gently than the rest."""
+        return ()
+
+    def freeze_early(self) -> None:
+        """Leave the early layers of the classifier it is built on as they are."""
 
 
 def conv(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:

@@ -18,7 +18,7 @@ from ..errors import UserError
 from .backbones import backbone_spec
 
 if TYPE_CHECKING:
-    from torch import nn
+    from .layers import ColorNetwork
 
 OBJECTIVES = ("classification", "regression")
 
@@ -85,8 +85,8 @@ class NetworkConfig:
         return NETWORKS[self.network]
 
 
-def build_network(config: NetworkConfig) -> nn.Module:
+def build_network(config: NetworkConfig) -> ColorNetwork:
     """The network with random weights; called with (lightness, embedding or None, hints or None)."""
     file, name = config.spec.module
     network = getattr(importlib.import_module(f".{file}", __package__), name)
-    return cast("nn.Module", network(config.objective, config.features))
+    return cast("ColorNetwork", network(config.objective, config.features))

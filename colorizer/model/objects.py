@@ -18,10 +18,12 @@ from typing import cast
 import cv2
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..errors import UserError
 from .skip_fusion import SkipFusionNetwork
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "objects.safetensors"
@@ -45,6 +47,18 @@ class ObjectNetwork(nn.Module):
             inputs = _WIDTH
         self.body = nn.Sequential(*layers)
         self.out = nn.Conv2d(_WIDTH, 1, 1)
+
+    def load_weights(self, path: Path) -> None:
+        """Read what `save_objects` wrote.
+
+        Raises:
+            UserError: it is not that.
+        """
+        try:
+            state = load_file(path)
+            self.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise UserError(f"{path} does not hold the weights of the network that finds objects.") from error
 
     def features(self, lightness: Tensor) -> Tensor:
         """Of pictures, (N, 1, H, W) in [-1, 1]: (N, 48, H/4, W/4)."""
@@ -90,5 +104,5 @@ def save_objects(network: ObjectNetwork, path: Path = WEIGHTS) -> None:
 def load_objects() -> ObjectNetwork:
     """The network that comes with the program, on the CPU: a pass takes less than a twentieth of a second."""
     network = ObjectNetwork()
-    network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(WEIGHTS).items()})
+    network.load_weights(WEIGHTS)
     return network.eval()

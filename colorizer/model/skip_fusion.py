@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from ..color.bins import N_BINS
 from ..errors import UserError
 from .backbones import backbone_spec
-from .layers import check_size
+from .layers import ColorNetwork, check_size
 from .pretrained import build_backbone, from_unit_range
 
 HINT_CHANNELS = 3  # a, b (both / 110) and the mask
@@ -21,7 +21,7 @@ _WIDTHS = (160, 112, 96)  # of the decoder's stages at strides 16, 8 and 4
 _TOP = 256
 
 
-class SkipFusionNetwork(nn.Module):
+class SkipFusionNetwork(ColorNetwork):
     """An encoder that is a timm classifier, fused at strides 32, 16, 8 and 4, with color hints.
 
     The top map (stride 32) is joined by the classifier's pooled top vector through two linear layers. Three decoder

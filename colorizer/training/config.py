@@ -135,7 +135,7 @@ class TrainingConfig(TrainingOptions):
             raise UserError(f"The weight of the perceptual loss must be 0 or more, not {self.perceptual}.")
         if not 0 <= self.ema < 1:
             raise UserError(f"The decay of the averaged weights must be at least 0 and below 1, not {self.ema}.")
-        if self.freeze_early and not (self.network == "skip_fusion" and self.init):
+        if self.freeze_early and (NETWORKS[self.network].takes_embedding or not self.init):
             raise UserError("Only a skip_fusion network that starts from a checkpoint (--init) can keep early layers.")
         if self.learning_rate <= 0:
             raise UserError(f"The learning rate must be positive, not {self.learning_rate}.")

@@ -35,7 +35,7 @@ def loss_of(logits: Tensor, objects: Tensor) -> Tensor:
 
 def train_objects(
     sets: Sequence[Sequence[Outlined]], shares: Sequence[float], output: Path, steps: int, seed: int = 0,
-    start: str | None = None, log: Callable[[str], None] = print,
+    start: str | None = None, init: Path | None = None, log: Callable[[str], None] = print,
 ) -> None:  # fmt: skip
     """Train it; the weights are saved every few minutes and at the end.
 
@@ -46,14 +46,17 @@ def train_objects(
         steps: of 2 photographs with 8 strokes each.
         seed: of everything random.
         start: the skip_fusion checkpoint whose encoder and decoder it begins with; by default the bundled one.
+        init: weights to start from instead, as of `save_objects`.
         log: called with a line now and then.
     """
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)
     network = ObjectNetwork()
-    own = network.trunk.state_dict()
-    trunk = load_checkpoint(start).network.state_dict()
-    network.trunk.load_state_dict({k: own[k] if k.startswith("head.") else v for k, v in trunk.items()})
+    if init is not None:
+        network.load_weights(init)
+    else:
+        own, trunk = network.trunk.state_dict(), load_checkpoint(start).network.state_dict()
+        network.trunk.load_state_dict({k: own[k] if k.startswith("head.") else v for k, v in trunk.items()})
     network.requires_grad_(True).trunk.requires_grad_(False).eval()  # batch norms keep their statistics
     tuned = [*network.trunk.stages.parameters(), *network.trunk.top.parameters()]
     head = [p for part in (network.embed, network.body, network.out) for p in part.parameters()]

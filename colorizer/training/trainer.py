@@ -40,7 +40,6 @@ from ..model.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from ..model.decoding import predicted_ab
 from ..model.networks import NETWORKS, NetworkConfig, build_network
 from ..model.pretrained import load_backbone, load_extractor
-from ..model.skip_fusion import SkipFusionNetwork
 from ..pictures.photo import Photo
 from ..pictures.writing import write_picture
 from .config import TrainingConfig
@@ -125,15 +124,13 @@ class Trainer:
         config = self.config
         self.network_config = NetworkConfig(config.network, config.objective, config.features)
         network = build_network(self.network_config)
-        tuned: list[nn.Parameter] = []
-        if isinstance(network, SkipFusionNetwork):
-            if state is None and config.init is None:
-                network.load_pretrained(load_backbone(config.features, config.features_weights))
-            if config.freeze_early:
-                network.freeze_early()
-            tuned = [p for p in network.pretrained_parameters() if p.requires_grad]
         if state is None and config.init is not None:
             network.load_state_dict(self._initial(config.init).network.state_dict())
+        elif state is None and not self.network_config.spec.takes_embedding:
+            network.load_pretrained(load_backbone(config.features, config.features_weights))
+        if config.freeze_early:
+            network.freeze_early()
+        tuned = [p for p in network.pretrained_parameters() if p.requires_grad]
         rest = [p for p in network.parameters() if p.requires_grad and not any(p is q for q in tuned)]
         rate = config.learning_rate
         parts = [(p, r) for p, r in ((rest, rate), (tuned, rate * ENCODER_LEARNING_RATE)) if p]
@@ -152,8 +149,8 @@ class Trainer:
         network.to(memory_format=CHANNELS_LAST)
         self.perceptual: PerceptualLoss | None = None
         if config.perceptual:
-            judge = load_backbone("tf_efficientnet_lite0").to(memory_format=CHANNELS_LAST)
-            self.perceptual = PerceptualLoss(judge).to(self.device)
+            classifier = load_backbone("tf_efficientnet_lite0").to(memory_format=CHANNELS_LAST)
+            self.perceptual = PerceptualLoss(classifier).to(self.device)
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
         if config.compile:
             self.network.compile()  # in place: the state keeps its names

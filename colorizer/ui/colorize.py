@@ -243,10 +243,11 @@ def show_alternatives(picture: str, strokes: list[Any], checkpoint: str, *knobs:
 
 @friendly
 def abilities(checkpoint: str, strokes: list[Any]) -> tuple[Any, ...]:
-    """The tabs that a network is fit for; without hints there are no strokes."""
+    """What a network can do: one that can't be told of hints offers no alternatives, and strokes influence nothing."""
     predictor = colorizer_for(checkpoint).predictor
-    hints, alternatives = predictor.takes_hints, predictor.knows_alternatives
-    return gr.Tab(visible=hints), gr.Tab(visible=alternatives), gr.skip() if hints or not strokes else gr.HTML(value=[])
+    plain = [{k: v for k, v in stroke.items() if k != "influence"} for stroke in strokes or []]
+    keep = predictor.takes_hints or plain == (strokes or [])
+    return gr.Tab(visible=predictor.knows_alternatives), gr.skip() if keep else gr.HTML(value=plain)
 
 
 def take(alternatives: list[list[Any]], chosen: gr.SelectData) -> tuple[Any, ...]:
@@ -345,7 +346,7 @@ def build() -> gr.Dropdown:
                 slider = gr.ImageSlider(
                     type="filepath", interactive=False, elem_id="slider", buttons=["fullscreen"], show_label=False,
                 )  # fmt: skip
-            with gr.Tab("Correct", id="correct") as correct:
+            with gr.Tab("Correct", id="correct"):
                 canvas = painter(elem_id="canvas")
             with gr.Tab("Alternatives", id="alternatives") as more:
                 with gr.Row(elem_id="ask"):
@@ -376,7 +377,7 @@ def build() -> gr.Dropdown:
         [canvas.input, *(knob.input for knob in side.sliders)], recolor, [photo, canvas, *side.knobs],
         [slider, canvas], trigger_mode="always_last", show_progress="hidden", **quiet,
     )  # fmt: skip
-    side.checkpoint.change(abilities, [side.checkpoint, canvas], [correct, more, canvas], **quiet).success(
+    side.checkpoint.change(abilities, [side.checkpoint, canvas], [more, canvas], **quiet).success(
         recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet
     )
     ask.click(show_alternatives, [photo, canvas, *side.knobs], [gallery, colorings, said], trigger_mode="once", **quiet)

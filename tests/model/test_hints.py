@@ -20,6 +20,7 @@ from colorizer.inference.prepared import PreparedPhoto
 from colorizer.model.checkpoints import Checkpoint
 from colorizer.model.hints import Hint, as_strokes, covered_by, hint_planes_of, parse_hint, parse_hints
 from colorizer.model.networks import NetworkConfig, build_network
+from colorizer.model.pretrained import load_extractor
 from colorizer.pictures.photo import Photo
 
 from ..conftest import EXAMPLES
@@ -137,8 +138,10 @@ def test_a_regression_knows_no_alternatives() -> None:
     gray = np.full((64, 64), 100, np.uint8)
     with pytest.raises(UserError, match="classification"):
         plain.alternatives(gray)
-    with pytest.raises(UserError, match="takes no hints"):
-        Colorizer(_predictor("fusion", "classification"))(gray, hints=[(1, 1, 1, "red")])
+    paper = Predictor(_predictor("fusion", "classification").checkpoint, load_extractor("tf_efficientnet_lite0"))
+    assert Colorizer(paper)(gray, hints=[(1, 1, 1, "red")]).shape == (64, 64, 3), "strokes hold whatever the network"
+    with pytest.raises(UserError, match="can't be told of hints"):
+        Colorizer(paper)(gray, hints=[Hint(((1, 1),), 1, (20, 20), influence=True)])
 
 
 def test_an_error_names_the_photos_own_pixels() -> None:

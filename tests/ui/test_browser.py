@@ -258,6 +258,7 @@ def test_the_tools_of_a_painter(page: Page, tmp_path: Path) -> None:
     page.keyboard.press("Control+z")
     _changed(page, before)
     assert np.array_equal(_checked(photo, _download(page, tmp_path)), wine)
+    canvas.focus()  # which the download took
     before = _image_of(page)
     page.keyboard.press("Control+Shift+z")
     _changed(page, before)
