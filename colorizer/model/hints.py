@@ -68,7 +68,7 @@ def parse_hint(hint: object) -> Hint:
         UserError: not of that form.
 
     >>> parse_hint({"points": [[10, 20], [30, 20]], "radius": 4, "ab": [12, -30]})
-    Hint(points=((10.0, 20.0), (30.0, 20.0)), radius=4.0, ab=(12.0, -30.0))
+    Hint(points=((10.0, 20.0), (30.0, 20.0)), radius=4.0, ab=(12.0, -30.0), influence=False, reach=0.0)
     """
     if isinstance(hint, Hint):
         return hint

@@ -143,7 +143,7 @@ def _elsewhere(
 @pytest.mark.slow
 def test_pushed_and_loaded_again(hub: str, tmp_path: Path) -> None:
     bundled = find_checkpoint(None)
-    pushed = _elsewhere(hub, tmp_path / "up", "colorizer.export", bundled, "--push", "me/my-colors")
+    pushed = _elsewhere(hub, tmp_path / "up", "colorizer.commands.export", bundled, "--push", "me/my-colors")
     assert pushed.returncode == 0, pushed.stderr
     assert "me/my-colors" in pushed.stdout
     photo, out = EXAMPLES / "black-and-white" / "coffee.jpg", tmp_path / "out"
@@ -165,7 +165,7 @@ def test_what_can_go_wrong_is_one_sentence(hub: str, tmp_path: Path) -> None:
         ("http://127.0.0.1:9", "me/mine", TOKEN, "connection"),
         (hub, "mine", TOKEN, "owner/name"),
     ):
-        failed = _elsewhere(endpoint, tmp_path, "colorizer.export", bundled, "--push", name, token=token)
+        failed = _elsewhere(endpoint, tmp_path, "colorizer.commands.export", bundled, "--push", name, token=token)
         assert failed.returncode == 2, failed.stderr
         assert words in failed.stderr
         assert "Traceback" not in failed.stderr

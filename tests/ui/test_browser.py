@@ -290,9 +290,9 @@ def test_painting_by_keyboard_alone(page: Page, tmp_path: Path) -> None:
     _changed(page, before)
     colorized = rgb_to_lab(_checked(photo, _download(page, tmp_path)))
     assert colorized[365:410, 250:262, 1].mean() > 20, "red down from the middle"
-    size = page.get_by_label("Brush").input_value()
+    size = page.get_by_label("Brush", exact=True).input_value()
     page.keyboard.press("]")
-    assert float(page.get_by_label("Brush").input_value()) > float(size)
+    assert float(page.get_by_label("Brush", exact=True).input_value()) > float(size)
 
 
 def test_zoom_and_pan_keep_strokes_in_place(page: Page) -> None:
