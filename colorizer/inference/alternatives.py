@@ -115,7 +115,7 @@ def _other_choices(
         y, x = (row + 0.5) / rows * height, (column + 0.5) / columns * width
         guesses = _other_guesses(around, likeliest[row, column], share)
         by_place.append(
-            [Hint(((x, y),), _HINT_RADIUS * min(height, width), guess, influence=True) for guess in guesses]
+            [Hint(((x, y),), _HINT_RADIUS * min(height, width), guess, influence=True, hold=False) for guess in guesses]
         )
     return [hint for rank in zip_longest(*by_place) for hint in rank if hint is not None]
 

@@ -24,10 +24,10 @@ _WORKING_SIZE, _MULTIPLE, _LONGEST = 256, 32, 3  # short side of what the networ
 _STRIDE = 4
 _REACH = 4.0  # logits: how much reach 1 adds
 _COMPETE = 4  # exponent of the probabilities by which strokes share a pixel
-_BIAS = 1.0  # logits, added to all: it fills objects at the cost of a little more beside them
+_BIAS = 1.25  # logits, added to all: it fills objects at the cost of a little more beside them
 _EPSILON = 1e-3  # variance of L / 100 below which the guided filter smooths a mask
 _CONTRAST = 5.0  # by which its edges are made sharper
-_PART, _SURE = 0.4, 0.8  # probability of what hangs together, and mean of that which does not
+_PART, _SURE = 0.6, 0.95  # probability of what hangs together, and mean of that which does not
 _CORE = 0.5  # of a stroke's own radius: there it always holds
 
 
@@ -87,9 +87,9 @@ class ObjectFinder:
         """All strokes together; None without any.
 
         Args:
-            hints: those that color or protect their objects; others are left out.
+            hints: those that hold or protect their objects; others are left out.
         """
-        own = [hint for hint in hints if not hint.influence]
+        own = [hint for hint in hints if hint.hold]
         if not own:
             return None
         masks = np.stack([self.mask(hint) for hint in own])  # (K, H, W)

@@ -34,7 +34,8 @@ class Hint:
         points: (x, y) of its corners in the photo's pixels, at least one; (0, 0) is the upper left corner.
         radius: of the brush, in the photo's pixels.
         ab: its color, in Lab units; None keeps the thing under it as it is.
-        influence: whether the network is told, which may change colors anywhere; else it colors its object alone.
+        influence: whether the network is told, which may change colors anywhere.
+        hold: whether the thing under it takes exactly this color; else that is left to the network, too.
         reach: how far the object goes, -1 the surest part of it .. 1 all that is alike.
     Raises:
         UserError: no point, or a number that is none.
@@ -45,6 +46,7 @@ class Hint:
     ab: tuple[float, float] | None
     influence: bool = False
     reach: float = 0.0
+    hold: bool = True
 
     def __post_init__(self) -> None:
         if not self.points:
@@ -53,6 +55,8 @@ class Hint:
             raise UserError(f"A hint needs a place, and a radius of 0 or more, not {self.points[0]}, {self.radius}.")
         if not -1 <= self.reach <= 1:
             raise UserError(f"The reach of a hint lies between -1 and 1, not {self.reach}.")
+        if not (self.hold or self.influence):
+            raise UserError("A hint that neither holds its object nor influences the network does nothing.")
         if self.ab is None and self.influence:
             raise UserError("A hint that protects its object has no color to influence others by.")
 
@@ -63,12 +67,12 @@ def parse_hint(hint: object) -> Hint:
     Args:
         hint: [x, y, radius, "#rrggbb"], {"x", "y", "radius", "color"}, {"points": [[x, y], ...], "radius", "color"},
             or a `Hint`. Any color that CSS knows will do; "ab": [a, b] goes before "color". Instead of a color,
-            "protect": true; and, if wanted, "influence": true, "reach": -1..1.
+            "protect": true; and, if wanted, "influence": true, "reach": -1..1, "hold": false.
     Raises:
         UserError: not of that form.
 
     >>> parse_hint({"points": [[10, 20], [30, 20]], "radius": 4, "ab": [12, -30]})
-    Hint(points=((10.0, 20.0), (30.0, 20.0)), radius=4.0, ab=(12.0, -30.0), influence=False, reach=0.0)
+    Hint(points=((10.0, 20.0), (30.0, 20.0)), radius=4.0, ab=(12.0, -30.0), influence=False, reach=0.0, hold=True)
     """
     if isinstance(hint, Hint):
         return hint
@@ -79,7 +83,7 @@ def parse_hint(hint: object) -> Hint:
             if hint.get("protect"):
                 return Hint(points, radius, None, influence, reach)
             a, b = hint["ab"] if "ab" in hint else _ab_of(hint["color"])
-            return Hint(points, radius, (float(a), float(b)), influence, reach)
+            return Hint(points, radius, (float(a), float(b)), influence, reach, bool(hint.get("hold", True)))
         x, y, radius, color = cast(HintTuple, hint)
         return Hint(((float(x), float(y)),), float(radius), _ab_of(color))
     except KeyError as error:
@@ -123,6 +127,8 @@ def as_strokes(hints: Sequence[Hint]) -> list[dict[str, object]]:
             stroke["influence"] = True
         if hint.reach:
             stroke["reach"] = hint.reach
+        if not hint.hold:
+            stroke["hold"] = False
         strokes.append(stroke)
     return strokes
 

@@ -113,6 +113,10 @@ def test_influence_is_asked_for(astronaut: PreparedPhoto) -> None:
     settings = Settings()
     assert astronaut.output(settings, [plain]) is astronaut.output(settings, [])
     assert not torch.equal(astronaut.output(settings, [told]), astronaut.output(settings, []))
+    held, free = (_lab(astronaut, [{**SUIT, "influence": True, "hold": hold}]) for hold in (True, False))
+    under = slice(380, 430), slice(120, 150)
+    assert np.abs(_lab(astronaut, [SUIT])[under] - held[under]).mean() < 1, "its object has its color all the same"
+    assert np.abs(free[under] - held[under]).mean() > 1, "unless that is left to the network"
 
 
 def test_wrong_strokes_are_one_sentence() -> None:
@@ -120,6 +124,7 @@ def test_wrong_strokes_are_one_sentence() -> None:
         ({**SUIT, "reach": 3}, "between -1 and 1"),
         ({"points": [[1, 2]], "radius": 3, "protect": True, "influence": True}, "no color to influence"),
         ({"points": [[1, 2]], "radius": 3}, "no 'color'"),
+        ({**SUIT, "hold": False}, "does nothing"),
     ):
         with pytest.raises(UserError, match=words):
             parse_hint(wrong)

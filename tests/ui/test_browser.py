@@ -291,6 +291,7 @@ def test_painting_by_keyboard_alone(page: Page, tmp_path: Path) -> None:
     colorized = rgb_to_lab(_checked(photo, _download(page, tmp_path)))
     assert colorized[365:410, 250:262, 1].mean() > 20, "red down from the middle"
     size = page.get_by_label("Brush", exact=True).input_value()
+    page.locator("#canvas canvas").focus()  # which the download took
     page.keyboard.press("]")
     assert float(page.get_by_label("Brush", exact=True).input_value()) > float(size)
 
