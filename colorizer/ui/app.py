@@ -34,5 +34,6 @@ def build() -> gr.Blocks:
 
 def main() -> None:
     """Serve the page; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT are honored by Gradio itself."""
-    computing(colorizer_for(None))(np.full((256, 256), 128, np.uint8))  # the first photo should not wait for it
+    # The first photo and the first stroke should not wait for what they need.
+    computing(colorizer_for(None))(np.full((256, 256), 128, np.uint8), hints=[(128, 128, 8, "gray")])
     build().launch(theme=theme(), css=CSS, max_file_size=MAX_UPLOAD, footer_links=["api", "settings"])

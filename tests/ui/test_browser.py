@@ -355,16 +355,20 @@ def test_adjusting_acts_at_once_and_on_the_download(page: Page, tmp_path: Path) 
     assert none < 0.5
 
 
-def test_another_coloring_is_taken_by_a_click(page: Page, tmp_path: Path) -> None:
-    photo = EXAMPLES / "black-and-white" / "coffee.jpg"
-    _drop(page, photo)
-    plain = _checked(photo, _download(page, tmp_path))
+def _take_first_alternative(page: Page) -> None:
     page.get_by_role("tab", name="Alternatives").click()
     page.get_by_role("button", name="Show alternatives").click()
     expect(page.locator("#alternatives img").first).to_be_visible(timeout=WAIT)
     before = _image_of(page)
     page.locator("#alternatives .thumbnail-item").first.click()
     expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+
+
+def test_another_coloring_is_taken_by_a_click(page: Page, tmp_path: Path) -> None:
+    photo = EXAMPLES / "black-and-white" / "coffee.jpg"
+    _drop(page, photo)
+    plain = _checked(photo, _download(page, tmp_path))
+    _take_first_alternative(page)
     expect(page.get_by_role("tab", name="Compare")).to_have_attribute("aria-selected", "true", timeout=WAIT)
     taken = _checked(photo, _download(page, tmp_path))
     assert np.abs(taken.astype(int) - plain).mean() > 2
@@ -381,12 +385,7 @@ def test_a_stroke_survives_an_alternative_and_is_undone_as_one(page: Page, tmp_p
     page.get_by_role("button", name="Denim").click()
     _paint(page, _canvas_place(page, size, 0.3, 0.8), _canvas_place(page, size, 0.7, 0.8))
     stroked = _checked(photo, _download(page, tmp_path))
-    page.get_by_role("tab", name="Alternatives").click()
-    page.get_by_role("button", name="Show alternatives").click()
-    expect(page.locator("#alternatives img").first).to_be_visible(timeout=WAIT)
-    before = _image_of(page)
-    page.locator("#alternatives .thumbnail-item").first.click()
-    expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+    _take_first_alternative(page)
     page.get_by_role("tab", name="Correct").click()
     undo = page.get_by_role("button", name="Undo")
     presses = 0
