@@ -11,7 +11,7 @@ import sys
 import tarfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +50,14 @@ def draw_photo(seed: int, size: tuple[int, int] = (96, 80)) -> Image.Image:
         pen.ellipse((x - r, y - r, x + r, y + r), fill=tuple(rng.integers(0, 255, 3).tolist()))
     noise = rng.normal(0, 4, (height, width, 1))
     return Image.fromarray(np.clip(np.asarray(picture) + noise, 0, 255).astype(np.uint8))
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
+    """Wait for something that another process does."""
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.05)
 
 
 def hub_environment(endpoint: str, home: Path) -> dict[str, str]:

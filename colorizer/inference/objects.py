@@ -18,9 +18,10 @@ from ..arrays import Plane, resize
 from ..color.lab import normalize_l
 from ..model.hints import Hint, covered_by
 from ..model.objects import load_objects
+from .predictor import working_shape
 from .upsampling import Paint, guided_coefficients
 
-_WORKING_SIZE, _MULTIPLE, _LONGEST = 256, 32, 3  # short side of what the network sees; of the longer, in short sides
+_WORKING_SIZE, _LONGEST = 256, 3  # short side of what the network sees; of the longer, in short sides
 _STRIDE = 4
 _REACH = 4.0  # logits: how much reach 1 adds
 _COMPETE = 4  # exponent of the probabilities by which strokes share a pixel
@@ -42,9 +43,7 @@ class ObjectFinder:
             photo_size: (height, width) of the photo, in whose pixels strokes are.
         """
         self.guide, self.photo_size = guide, photo_size
-        scale = _WORKING_SIZE / min(guide.shape)
-        longest = _LONGEST * _WORKING_SIZE
-        self._size = tuple(max(round(min(s * scale, longest) / _MULTIPLE), 1) * _MULTIPLE for s in guide.shape)
+        self._size = working_shape(*self._guide_size, _WORKING_SIZE, _LONGEST)
         self._masks: dict[Hint, Plane] = {}
 
     @cached_property
@@ -77,8 +76,8 @@ class ObjectFinder:
         height, width = self.guide.shape
         smooth = cv2.resize(probable, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
         radius = max(round(min(height, width) / min(probable.shape)), 1)
-        k = guided_coefficients(self.guide, np.dstack([smooth, smooth]), radius, _EPSILON)
-        filtered = k[..., 0] * self.guide + k[..., 2]
+        slope, offset = np.moveaxis(guided_coefficients(self.guide, smooth[..., None], radius, _EPSILON), -1, 0)
+        filtered = slope * self.guide + offset
         mask: Plane = np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
         mask[covered_by(replace(hint, radius=_CORE * hint.radius), self.photo_size, self._guide_size)] = 1
         return mask
@@ -93,6 +92,7 @@ class ObjectFinder:
         if not own:
             return None
         masks = np.stack([self.mask(hint) for hint in own])  # (K, H, W)
+        self._masks = {hint: self._masks[hint] for hint in own}  # those of strokes that are gone would pile up
         shares = np.maximum(masks, 1e-4) ** _COMPETE
         shares /= shares.sum(0)
         colored = np.array([hint.ab is not None for hint in own], np.float32)

@@ -133,14 +133,13 @@ class Predictor:
         return cast(Plane, ab[0].permute(1, 2, 0).cpu().numpy())
 
 
-def working_shape(height: int, width: int, short: int) -> tuple[int, int]:
-    """(height, width) of the network's copy: short side about `short`, both multiples of 32, not too long.
+def working_shape(height: int, width: int, short: int, longest: int = _LONGEST) -> tuple[int, int]:
+    """(height, width) of a network's copy: short side about `short`, multiples of 32, at most `longest` short sides.
 
     >>> working_shape(3000, 4000, 192)
     (192, 256)
     """
     scale = short / min(height, width)
-    longest = _LONGEST * short
-    sides = (min(side * scale, longest) for side in (height, width))
+    sides = (min(side * scale, longest * short) for side in (height, width))
     h, w = (max(round(side / MULTIPLE), 1) * MULTIPLE for side in sides)
     return h, w

@@ -70,8 +70,8 @@ def colorize_photo(
     colorized = photo.rgb if in_place else np.empty_like(photo.rgb)
     layers = [coefficients * np.float32(saturation)]
     if paint is not None:
-        cover = guided_coefficients(guide, np.dstack([paint.cover, paint.cover]), 1, _COVER_EPSILON)
-        layers += [cover[..., [0, 2]], paint.ab, paint.lightness]
+        cover = guided_coefficients(guide, paint.cover[..., None], 1, _COVER_EPSILON)
+        layers += [cover, paint.ab, paint.lightness]
     _colorize_strips(photo.rgb, np.dstack(layers), strength, colorized)
     return replace(photo, rgb=colorized)
 
@@ -83,29 +83,30 @@ def resize_linear(planes: Plane, width: int, height: int) -> Plane:
     return cast(Plane, cv2.resize(planes, (width, height), interpolation=method))
 
 
-def guided_coefficients(guide: Plane, ab: Plane, radius: int, epsilon: float) -> Plane:
-    """The linear model ab = slope L + offset of each window, so that ab has edges where L has.
+def guided_coefficients(guide: Plane, planes: Plane, radius: int, epsilon: float) -> Plane:
+    """The linear model plane = slope L + offset of each window, so that planes have edges where L has.
 
     He, Sun and Tang, "Guided Image Filtering" (PAMI 2013), eqs. 5, 6 and 8; the coefficients may be brought to a
     larger size (He and Sun, "Fast Guided Filter", 2015).
 
     Args:
         guide: (H, W) L in [0, 100].
-        ab: (H, W, 2).
+        planes: (H, W, C), such as a and b.
         radius: of the square window in pixels.
         epsilon: regularization, a variance of L / 100.
     Returns:
-        (H, W, 4): the slopes of a and b, the offsets of a and b; to be applied to L in [0, 100].
+        (H, W, 2 C): the slopes of all, then the offsets of all; to be applied to L in [0, 100].
     """
 
     def mean(x: Array) -> Array:
-        return cast(Array, cv2.blur(x, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT))
+        blurred = cv2.blur(x, (2 * radius + 1,) * 2, borderType=cv2.BORDER_REFLECT)
+        return blurred.reshape(x.shape)  # OpenCV drops a last axis of one
 
     unit = (guide / 100)[..., None]
-    mean_guide, mean_ab = mean(unit)[..., None], mean(ab)
-    variance = mean(unit * unit)[..., None] - mean_guide**2
-    slope = (mean(unit * ab) - mean_guide * mean_ab) / (np.maximum(variance, 0) + epsilon)
-    offset = mean_ab - slope * mean_guide
+    mean_guide, mean_planes = mean(unit), mean(planes)
+    variance = mean(unit * unit) - mean_guide**2
+    slope = (mean(unit * planes) - mean_guide * mean_planes) / (np.maximum(variance, 0) + epsilon)
+    offset = mean_planes - slope * mean_guide
     return mean(np.dstack([slope / 100, offset]).astype(np.float32))
 
 

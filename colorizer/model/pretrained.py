@@ -90,12 +90,25 @@ def _filled(name: str, path: Path) -> nn.Module:
     return backbone
 
 
-def from_unit_range(spec: BackboneSpec) -> tuple[Tensor | None, Tensor | None]:
-    """Scale and shift (1, 3, 1, 1) from [-1, 1] to a backbone's normalization; None where they change nothing."""
-    if set(spec.mean) | set(spec.std) == {0.5}:
-        return None, None
-    mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
-    return 0.5 / std, (0.5 - mean) / std
+class _Normalization(nn.Module):
+    """From [-1, 1] to a backbone's own normalization."""
+
+    scale: Tensor
+    shift: Tensor
+
+    def __init__(self, spec: BackboneSpec) -> None:
+        super().__init__()
+        mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
+        self.register_buffer("scale", 0.5 / std, persistent=False)
+        self.register_buffer("shift", (0.5 - mean) / std, persistent=False)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        return pictures * self.scale + self.shift
+
+
+def normalization(spec: BackboneSpec) -> nn.Module:
+    """From [-1, 1] to what a backbone was trained on; nothing to do where that is the same."""
+    return nn.Identity() if set(spec.mean) | set(spec.std) == {0.5} else _Normalization(spec)
 
 
 class FeatureExtractor(nn.Module):
@@ -104,7 +117,7 @@ class FeatureExtractor(nn.Module):
     def __init__(self, name: str, backbone: nn.Module) -> None:
         super().__init__()
         self.name, self.size = name, backbone_spec(name).size
-        self._scale, self._shift = from_unit_range(backbone_spec(name))
+        self.normalization = normalization(backbone_spec(name))
         self.backbone = backbone.requires_grad_(False).eval()
 
     def train(self, mode: bool = True) -> FeatureExtractor:
@@ -124,9 +137,7 @@ class FeatureExtractor(nn.Module):
         if lightness.shape[-2:] != size:
             lightness = F.interpolate(lightness, size, mode="bilinear", align_corners=False, antialias=True)
         gray = normalize_l(lightness).clamp(-1, 1).expand(-1, 3, -1, -1)
-        if self._scale is not None and self._shift is not None:
-            gray = gray * self._scale.to(gray) + self._shift.to(gray)
-        return cast(Tensor, self.backbone(gray))
+        return cast(Tensor, self.backbone(self.normalization(gray)))
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with any weight: keys the embedding cache."""

@@ -13,7 +13,7 @@ from ..color.bins import N_BINS
 from ..errors import UserError
 from .backbones import backbone_spec
 from .layers import ColorNetwork, check_size
-from .pretrained import build_backbone, from_unit_range
+from .pretrained import build_backbone, normalization
 
 HINT_CHANNELS = 3  # a, b (both / 110) and the mask
 STRIDES = (4, 8, 16, 32)
@@ -47,7 +47,7 @@ class SkipFusionNetwork(ColorNetwork):
         stem = cast(nn.Conv2d, encoder.get_submodule(self._stem_name))
         encoder.set_submodule(self._stem_name, nn.Identity())
         self.stem, self.encoder = stem, encoder
-        self._scale, self._shift = from_unit_range(backbone_spec(features))
+        self.normalization = normalization(backbone_spec(features))
         # Of the stem's own class: timm's variants pad in their own ways, and both must pad alike.
         geometry = {"stride": stem.stride, "padding": stem.padding, "bias": False}
         self.hint_stem = type(stem)(HINT_CHANNELS, stem.out_channels, stem.kernel_size, **geometry)  # type: ignore[arg-type]
@@ -122,10 +122,7 @@ class SkipFusionNetwork(ColorNetwork):
 
     def _encode(self, lightness: Tensor, hints: Tensor | None) -> tuple[list[Tensor], Tensor]:
         """The encoder's maps at strides 4, 8, 16 and 32, and its pooled top vector."""
-        gray = lightness.expand(-1, 3, -1, -1)
-        if self._scale is not None and self._shift is not None:
-            gray = gray * self._scale.to(gray) + self._shift.to(gray)
-        x = self.stem(gray)
+        x = self.stem(self.normalization(lightness.expand(-1, 3, -1, -1)))
         if hints is not None:
             x = x + self.hint_stem(hints)
         return encoder_maps(self.encoder, x, self._map_indices)

@@ -26,7 +26,6 @@ from ..files import whole_file, write_text
 from ..processes import Process, launch, this_process
 from .config import TrainingConfig
 
-STATES = ("waiting", "running", "finished", "stopped", "failed", "killed")
 _KILLED = "It was killed: by someone, or by the system because memory ran out. Then a smaller batch helps."
 # Version 0.1 called the errors on validation crops by the names of those on whole pictures.
 _OLD_KEYS = {
@@ -42,7 +41,7 @@ class Outcome(NamedTuple):
     """How a run stands or ended.
 
     Attributes:
-        state: one of `STATES`: waiting (for another run), running, finished, stopped (on demand), failed (by an error),
+        state: waiting (for another run), running, finished, stopped (on demand), failed (by an error),
             or killed (without a word).
         reason: a sentence for "failed" and "killed", else "".
     """

@@ -9,8 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,16 +24,9 @@ from colorizer.training.config import FROZEN, TrainingConfig, TrainingOptions
 from colorizer.training.runs import Run, find_runs, start
 from colorizer.training.train import train
 
-from ..conftest import ROOT
+from ..conftest import ROOT, wait_until
 
 SMALL = {"size": 32, "batch_size": 8, "workers": 0, "validation": 0.2, "log_every": 1, "device": "cpu"}
-
-
-def _until(true: Callable[[], bool], seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.05)
 
 
 def _options(**values: object) -> list[str]:
@@ -47,7 +38,7 @@ def test_a_run_of_a_terminal_is_known_to_be_running(photo_folder: Path, tmp_path
     command = [sys.executable, "train.py", *_options(data=photo_folder, output=run.folder, epochs=4000, **SMALL)]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        _until(lambda: bool(run.metrics()) and (run.folder / "last.pt").exists())
+        wait_until(lambda: bool(run.metrics()) and (run.folder / "last.pt").exists())
         assert run.process() == process.pid
         assert run.outcome() == ("running", "")
         assert not run.resumable()
@@ -78,18 +69,18 @@ def test_how_a_run_ended_is_data_and_not_prose(photo_folder: Path, tmp_path: Pat
     assert run.outcome() == ("finished", "")
     wrong = Run(tmp_path / "wrong")
     start(wrong.folder, _options(data=tmp_path / "nowhere", output=wrong.folder, **SMALL))
-    _until(lambda: wrong.process() is None)
+    wait_until(lambda: wrong.process() is None)
     state, reason = wrong.outcome()
     assert state == "failed"
     assert reason.startswith("There is no folder or zip file")
     assert wrong.folder in [r.folder for r in find_runs(tmp_path)]
     killed = Run(tmp_path / "killed")
     start(killed.folder, _options(data=photo_folder, output=killed.folder, epochs=4000, **SMALL))
-    _until(lambda: bool(killed.metrics()))
+    wait_until(lambda: bool(killed.metrics()))
     pid = killed.process()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    _until(lambda: killed.process() is None)
+    wait_until(lambda: killed.process() is None)
     assert killed.outcome().state == "killed"
 
 

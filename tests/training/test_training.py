@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from colorizer.training.runs import Run, start
 from colorizer.training.train import train
 from colorizer.training.trainer import Trainer
 
-from ..conftest import ROOT, write_shards
+from ..conftest import ROOT, wait_until, write_shards
 
 SMALL = [
     "--size=32",
@@ -176,16 +175,16 @@ def test_runs_on_one_device_wait_for_each_other(photo_folder: Path, tmp_path: Pa
     settings = ["--data", str(photo_folder), *SMALL]
     start(first.folder, [*settings, "--epochs=4000", "--output", str(first.folder)])
     try:
-        _until(lambda: bool(first.metrics()))
+        wait_until(lambda: bool(first.metrics()))
         start(second.folder, [*settings, "--epochs=1", "--output", str(second.folder)])
-        _until(lambda: second.outcome().state == "waiting")
+        wait_until(lambda: second.outcome().state == "waiting")
         assert "waits for its turn" in second.log_tail()
         with pytest.raises(UserError, match="A run is using the cpu"):
             estimate(_config(photo_folder, tmp_path / "none"))
         with pytest.raises(UserError, match="still going"):
             first.delete()
         first.stop()
-        _until(lambda: second.outcome().state == "finished")
+        wait_until(lambda: second.outcome().state == "finished")
         assert first.outcome().state == "stopped"
         assert first.outcome().reason == ""
         second.delete()
@@ -196,26 +195,19 @@ def test_runs_on_one_device_wait_for_each_other(photo_folder: Path, tmp_path: Pa
                 os.kill(pid, signal.SIGKILL)
 
 
-def _until(true: Callable[[], bool], seconds: float = 120) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 def test_a_run_that_died_says_why(photo_folder: Path, tmp_path: Path) -> None:
     killed = Run(tmp_path / "killed")
     start(killed.folder, ["--data", str(photo_folder), *SMALL, "--epochs=4000", "--output", str(killed.folder)])
-    _until(lambda: len(killed.metrics()) > 5)
+    wait_until(lambda: len(killed.metrics()) > 5)
     assert killed.outcome() == ("running", "")
     pid = killed.process()
     assert pid is not None
     os.kill(pid, signal.SIGKILL)
-    _until(lambda: killed.process() is None)
+    wait_until(lambda: killed.process() is None)
     assert "killed" in killed.outcome().reason
     wrong = Run(tmp_path / "wrong")
     start(wrong.folder, ["--data", str(tmp_path / "nowhere"), *SMALL, "--output", str(wrong.folder)])
-    _until(lambda: wrong.process() is None)
+    wait_until(lambda: wrong.process() is None)
     assert wrong.outcome().state == "failed"
     assert "There is no folder or zip file" in wrong.outcome().reason
 
