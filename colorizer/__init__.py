@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .errors import UserError
     from .inference.colorizer import Colorizer
-    from .inference.settings import Settings
+    from .inference.settings import LOOKS, Settings
 
-__all__ = ["Colorizer", "Settings", "UserError"]
+__all__ = ["LOOKS", "Colorizer", "Settings", "UserError"]
 __version__ = "0.2.0"
 
-_HOMES = {"Colorizer": ".inference.colorizer", "Settings": ".inference.settings", "UserError": ".errors"}
+_HOMES = {
+    "LOOKS": ".inference.settings", "Colorizer": ".inference.colorizer", "Settings": ".inference.settings",
+    "UserError": ".errors",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

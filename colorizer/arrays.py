@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -41,3 +41,10 @@ def resize(rgb: Array, width: int, height: int) -> Array:
     """Resize HWC or HW: averaging areas on the way down, cubic on the way up."""
     down = width * height < rgb.shape[0] * rgb.shape[1]
     return cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA if down else cv2.INTER_CUBIC)
+
+
+def resize_linear(planes: Plane, width: int, height: int) -> Plane:
+    """Resize HWC or HW: averaging areas on the way down, bilinear on the way up, where cubic would overshoot."""
+    shrinks = width < planes.shape[1] or height < planes.shape[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cast(Plane, cv2.resize(planes, (width, height), interpolation=method))

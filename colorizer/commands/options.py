@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from ..device import DEVICES
 from ..errors import UserError
-from ..inference.settings import Settings
+from ..inference.settings import LOOKS, Settings
 
 if TYPE_CHECKING:
     from ..inference.colorizer import Colorizer
@@ -60,13 +60,17 @@ def add_colorizer_options(parser: argparse.ArgumentParser, several: bool = False
         + ("; may be given several times" if several else ""),
     )  # fmt: skip
     parser.add_argument("--features-weights", metavar="FILE", help="pretrained weights of the feature extractor")
+    parser.add_argument(
+        "--look", choices=LOOKS, default="natural",
+        help="cautious: smallest errors; natural (default); vivid: as colorful as life; the options below change it",
+    )  # fmt: skip
     add_options(parser, Settings)
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
 
 
 def settings_from(arguments: argparse.Namespace) -> Settings:
-    """The settings given; the defaults of `Settings` for the others."""
-    return Settings(**chosen(arguments, Settings))
+    """The settings given; those of the look for the others."""
+    return replace(LOOKS[arguments.look], **chosen(arguments, Settings))
 
 
 def colorizer_from(arguments: argparse.Namespace) -> Colorizer:

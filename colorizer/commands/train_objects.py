@@ -3,7 +3,8 @@
 python -m colorizer.commands.train_objects --pictures photos/ --masks masks/ -o objects.safetensors
 
 PICTURES holds photographs, MASKS images of the same names and sizes (NAME.png) whose values tell objects apart; 0 is no
-object, unless --whole says that every segment is one.
+object, unless --whole says that every segment is one. With --named the values are the kinds of Clothing Co-Parsing, and
+the network learns to tell them apart, too.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ def main() -> int:
     p.add_argument("--pictures", type=Path, action="append", required=True, help="may be given several times")
     p.add_argument("--masks", type=Path, action="append", required=True, help="one for each --pictures")
     p.add_argument("--whole", type=Path, action="append", default=[], metavar="MASKS", help="a folder given by --masks")
+    p.add_argument("--named", type=Path, action="append", default=[], metavar="MASKS", help="likewise")
     p.add_argument("--share", type=float, action="append", help="how often each is drawn from (default: all alike)")
     p.add_argument("-o", "--output", type=Path, required=True, help="the file of the weights, .safetensors")
-    p.add_argument("--steps", type=int, default=1500, help="of 2 photographs with 8 strokes each (default: 1500)")
+    p.add_argument("--steps", type=int, default=6000, help="of 2 photographs with 8 strokes each (default: 6000)")
     p.add_argument("--start", metavar="PATH", help="the skip_fusion checkpoint it begins with (default: bundled)")
     p.add_argument("--init", type=Path, metavar="FILE", help="weights to start from instead")
     p.add_argument("--seed", type=int, default=0, help="of everything random (default: 0)")
@@ -41,7 +43,7 @@ def _train(arguments: argparse.Namespace) -> int:
     if len(arguments.masks) != number or len(shares) != number or min(shares) <= 0:
         raise UserError("Give one --masks, and one positive --share or none, for each --pictures.")
     sets = [
-        find_outlined(pictures, masks, masks in arguments.whole)
+        find_outlined(pictures, masks, masks in arguments.whole, masks in arguments.named)
         for pictures, masks in zip(arguments.pictures, arguments.masks, strict=True)
     ]
     total = sum(shares)

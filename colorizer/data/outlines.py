@@ -14,6 +14,7 @@ import numpy.typing as npt
 from ..arrays import Array, Plane, resize
 from ..color.lab import lightness
 from ..errors import UserError
+from ..model.objects import KINDS
 from ..pictures.reading import read_picture
 from .degradation import degrade
 
@@ -33,6 +34,7 @@ class Outlined(NamedTuple):
     picture: Path
     labels: Path
     whole: bool  # whether every segment is an object, also the one labeled 0
+    named: bool = False  # whether labels are the kinds of `model.objects`
 
 
 @dataclass(frozen=True)
@@ -43,21 +45,23 @@ class Lesson:
         lightness: (H, W), L in [0, 100].
         strokes: (K, H, W), 1 where a stroke lies.
         objects: (K, H, W), what each stroke lies on.
+        kinds: (H, W), what is seen at each place; None if labels name nothing.
     """
 
     lightness: Plane
     strokes: Mask
     objects: Mask
+    kinds: Array | None
 
 
-def find_outlined(pictures: Path, masks: Path, whole: bool = False) -> list[Outlined]:
+def find_outlined(pictures: Path, masks: Path, whole: bool = False, named: bool = False) -> list[Outlined]:
     """The photographs of a folder that have labels of the same name (NAME.png) in another.
 
     Raises:
         UserError: there are none.
     """
     pairs = [
-        Outlined(picture, masks / f"{picture.stem}.png", whole)
+        Outlined(picture, masks / f"{picture.stem}.png", whole, named)
         for picture in sorted(pictures.iterdir())
         if (masks / f"{picture.stem}.png").is_file() and picture.suffix != ".png"
     ]
@@ -81,6 +85,8 @@ def lesson(outlined: Outlined, short: int, number: int, rng: np.random.Generator
     labels = cv2.imread(str(outlined.labels), cv2.IMREAD_GRAYSCALE)
     if labels is None or labels.shape != rgb.shape[:2]:
         raise UserError(f"{outlined.labels} is not an image of the size of {outlined.picture.name}.")
+    if outlined.named and labels.max() >= KINDS:
+        raise UserError(f"{outlined.labels} has the label {labels.max()}; the kinds that are known end at {KINDS - 1}.")
     rgb, labels = _cropped(rgb, labels, rng)
     scale = short / min(labels.shape)
     height, width = (max(round(side * scale / _MULTIPLE), 1) * _MULTIPLE for side in labels.shape)
@@ -93,7 +99,7 @@ def lesson(outlined: Outlined, short: int, number: int, rng: np.random.Generator
         return None
     chosen = [objects[int(k)] for k in rng.integers(len(objects), size=number)]
     strokes = [draw_stroke(mask, rng) for mask in chosen]
-    return Lesson(light, np.stack(strokes), np.stack(chosen))
+    return Lesson(light, np.stack(strokes), np.stack(chosen), labels if outlined.named else None)
 
 
 def _cropped(rgb: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -29,11 +29,13 @@ class Job:
         source: the picture; or its path within the zip file.
         target: the file for the result.
         archive: the zip file, if it is in one.
+        hints_file: the file of its hints, if that is not beside it.
     """
 
     source: Path
     target: Path
     archive: ZipSource | None = None
+    hints_file: Path | None = None
 
     def read(self) -> Photo:
         """The decoded picture."""
@@ -42,9 +44,9 @@ class Job:
         return read_picture(self.archive.read(self.source.as_posix()), self.source.name)
 
     def hints(self) -> list[Hint]:
-        """Of the file NAME.hints.json beside the picture NAME.jpg, if there is one."""
-        beside = self.source.with_suffix(HINTS_SUFFIX)
-        if self.archive is not None or not beside.is_file():
+        """Of the file NAME.hints.json beside the picture NAME.jpg, or given with it, if there is one."""
+        beside = self.hints_file or self.source.with_suffix(HINTS_SUFFIX)
+        if (self.archive is not None and self.hints_file is None) or not beside.is_file():
             return []
         return read_hints(beside, [self.source.name])[self.source.name]
 
@@ -77,7 +79,7 @@ def plan(inputs: Iterable[Path], output: Path, format: str | None = None) -> lis
     """One job for each picture in files, folders and zip files, at any depth; names and subfolders are kept.
 
     Args:
-        inputs: files, folders, zip files.
+        inputs: files, folders, zip files; NAME.hints.json among them holds the hints of the picture NAME.
         output: the folder for the results.
         format: their suffix without the dot; None for each picture's own.
 
@@ -88,7 +90,11 @@ def plan(inputs: Iterable[Path], output: Path, format: str | None = None) -> lis
     """
     jobs: list[Job] = []
     taken: set[Path] = set()
-    for path in inputs:
+    given = list(inputs)
+    hints = {p.name.removesuffix(HINTS_SUFFIX): p for p in given if p.name.endswith(HINTS_SUFFIX) and p.is_file()}
+    for path in given:
+        if path in hints.values():
+            continue
         archive = None
         if path.is_dir():
             within_output = output.resolve()
@@ -117,7 +123,9 @@ def plan(inputs: Iterable[Path], output: Path, format: str | None = None) -> lis
             taken.add(named.with_suffix(""))
             if archive is None and named.resolve() == source.resolve():
                 raise UserError(f"{source} would be written over. Choose another folder with -o.")
-            jobs.append(Job(source, named, archive))
+            jobs.append(Job(source, named, archive, hints.get(source.stem)))
+    if alone := set(hints) - {job.source.stem for job in jobs}:
+        raise UserError(f"There is no picture {min(alone)} that {hints[min(alone)].name} could hold the hints of.")
     return jobs
 
 
@@ -201,4 +209,5 @@ def colorize_file(
         written.append(target.with_stem(f"{target.stem}-alternative{k}"))
         write_picture(other, written[-1], output)
     write_picture(prepared.colorize(settings, hints, in_place=True), target, output)  # last: it says that all is done
-    return Result(job, tuple(written), notes=photo.metadata.notes)
+    pale = (f"{job.source.name}: {sentence}" for sentence in prepared.not_shown(hints))
+    return Result(job, tuple(written), notes=(*photo.metadata.notes, *pale))

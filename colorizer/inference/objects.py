@@ -15,9 +15,11 @@ import numpy as np
 import torch
 
 from ..arrays import Plane, resize
+from ..color.difference import ciede2000
+from ..color.gamut import fit_gamut
 from ..color.lab import normalize_l
 from ..model.hints import Hint, covered_by
-from ..model.objects import load_objects
+from ..model.objects import HAIR, SKIN, load_objects
 from .predictor import working_shape
 from .upsampling import Paint, guided_coefficients
 
@@ -29,7 +31,9 @@ _BIAS = 1.25  # logits, added to all: it fills objects at the cost of a little m
 _EPSILON = 1e-3  # variance of L / 100 below which the guided filter smooths a mask
 _CONTRAST = 5.0  # by which its edges are made sharper
 _PART, _SURE = 0.6, 0.95  # probability of what hangs together, and mean of that which does not
+_PERSON = 0.3  # probability of skin, or of hair, under a stroke, below which it does not go there
 _CORE = 0.5  # of a stroke's own radius: there it always holds
+_NOT_SEEN = 5.0  # CIEDE2000 between the color asked for and the nearest one that sRGB has, above which it is said
 
 
 class ObjectFinder:
@@ -47,17 +51,20 @@ class ObjectFinder:
         self._masks: dict[Hint, Plane] = {}
 
     @cached_property
-    def _seen(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """L as the network sees it, and its features."""
+    def _seen(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """L as the network sees it, its features, and the kinds of things."""
         small = np.clip(resize(self.guide, self._size[1], self._size[0]), 0, 100)
         light = normalize_l(torch.from_numpy(small)[None, None])
         with torch.inference_mode():
-            return light, load_objects().features(light)
+            return light, *load_objects().features(light)
 
     def mask(self, hint: Hint) -> Plane:
         """How probably each pixel of the guide, (H, W), is a part of the thing under a stroke, in [0, 1]."""
+        if hint.area is not None:
+            return hint.area.at(self._guide_size)
+        hint = _place_of(hint)
         if hint not in self._masks:
-            light, features = self._seen
+            light, features, kinds = self._seen
             height, width = self._size
             covered = covered_by(hint, self.photo_size, (height, width)).astype(np.float32)
             cells: Plane = np.asarray(
@@ -65,7 +72,10 @@ class ObjectFinder:
             )
             with torch.inference_mode():
                 logits = load_objects()(features, light, torch.from_numpy(cells)[None, None])[0, 0]
-            probable = torch.sigmoid(logits + _BIAS + _REACH * hint.reach).numpy()
+            people = kinds[0].softmax(0)[[HAIR, SKIN]]  # (2, h, w)
+            under = (people * torch.from_numpy(cells / max(cells.sum(), 1e-6))).sum((1, 2), keepdim=True)
+            others = (people * (under < _PERSON)).sum(0)
+            probable = (torch.sigmoid(logits + _BIAS + _REACH * hint.reach) * (1 - others)).numpy()
             if hint.reach <= 0:
                 probable = _without_far_parts(probable, cells)
             self._masks[hint] = self._at_edges(probable, hint)
@@ -92,7 +102,8 @@ class ObjectFinder:
         if not own:
             return None
         masks = np.stack([self.mask(hint) for hint in own])  # (K, H, W)
-        self._masks = {hint: self._masks[hint] for hint in own}  # those of strokes that are gone would pile up
+        own_places = {_place_of(hint) for hint in own}  # masks of strokes that are gone would pile up
+        self._masks = {k: v for k, v in self._masks.items() if k in own_places}
         shares = np.maximum(masks, 1e-4) ** _COMPETE
         shares /= shares.sum(0)
         colored = np.array([hint.ab is not None for hint in own], np.float32)
@@ -104,6 +115,19 @@ class ObjectFinder:
         light = np.tensordot(colored * [self._lightness_under(hint) for hint in own], shares, 1) / total
         return Paint(*(np.asarray(plane, np.float32) for plane in (cover, ab, light)))
 
+    def not_shown(self, hints: Sequence[Hint]) -> list[str]:
+        """A sentence for each hint whose color sRGB does not have at the L that lies under it; the nearest is taken."""
+        sentences = []
+        for number, hint in enumerate(hints, 1):
+            if hint.ab is None or not hint.hold:
+                continue
+            wanted = np.array([self._lightness_under(hint), *hint.ab], np.float32)
+            shown = fit_gamut(torch.from_numpy(wanted)[:, None, None])[:, 0, 0].numpy()
+            if ciede2000(wanted[None, None], shown[None, None]).item() > _NOT_SEEN:
+                tone = "dark" if wanted[0] < 50 else "light"
+                sentences.append(f"Stroke {number}: the photo is too {tone} there for this color; it is shown paler.")
+        return sentences
+
     def _lightness_under(self, hint: Hint) -> float:
         return float(self.guide[covered_by(hint, self.photo_size, self._guide_size)].mean())
 
@@ -111,6 +135,11 @@ class ObjectFinder:
     def _guide_size(self) -> tuple[int, int]:
         height, width = self.guide.shape
         return height, width
+
+
+def _place_of(hint: Hint) -> Hint:
+    """What a mask depends on: a stroke of another color has the same."""
+    return replace(hint, ab=None, influence=False, hold=True)
 
 
 def _without_far_parts(probable: Plane, stroke: Plane) -> Plane:

@@ -129,7 +129,7 @@ class Predictor:
         """The output of `predict` as ab (h, w, 2) float32 in Lab units."""
         checkpoint = self.checkpoint
         objective = checkpoint.config.objective
-        ab = predicted_ab(output, objective, checkpoint.prior, settings.alpha, settings.temperature)
+        ab = predicted_ab(output, objective, checkpoint.prior, settings.alpha, settings.annealing)
         return cast(Plane, ab[0].permute(1, 2, 0).cpu().numpy())
 
 

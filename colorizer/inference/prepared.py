@@ -84,6 +84,14 @@ class PreparedPhoto:
         saturation, strength = settings.saturation, settings.strength
         return colorize_photo(onto or self.photo, self.guide, ab, saturation, strength, in_place, paint)
 
+    def mask(self, hint: Hint) -> Plane:
+        """How probably each place is a part of the thing under a hint: (H, W) in [0, 1], at the guide's size."""
+        return self._objects.mask(hint)
+
+    def not_shown(self, hints: Hints) -> list[str]:
+        """A sentence for each hint whose color can't be shown where it lies, because it is too dark or light there."""
+        return self._objects.not_shown(parse_hints(hints))
+
     def ab(self, settings: Settings, hints: Sequence[Hint] = ()) -> Plane:
         """The network's colors: (h, w, 2) float32 in Lab units, at its own resolution."""
         return self.predictor.colors(self.output(settings, hints), settings)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from ..arrays import Array, Plane, from_unit, resize
+from ..arrays import Array, Plane, from_unit, resize, resize_linear
 from ..color.gamut import fit_gamut
 from ..color.lab import lab_to_rgb_tensor, lightness
 from ..pictures.photo import Photo
@@ -74,13 +74,6 @@ def colorize_photo(
         layers += [cover, paint.ab, paint.lightness]
     _colorize_strips(photo.rgb, np.dstack(layers), strength, colorized)
     return replace(photo, rgb=colorized)
-
-
-def resize_linear(planes: Plane, width: int, height: int) -> Plane:
-    """Bilinear, from few pixels to more; or averaged, to fewer."""
-    shrinks = width < planes.shape[1] or height < planes.shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return cast(Plane, cv2.resize(planes, (width, height), interpolation=method))
 
 
 def guided_coefficients(guide: Plane, planes: Plane, radius: int, epsilon: float) -> Plane:

@@ -1,11 +1,12 @@
 """Which thing a stroke lies on: a network that is given L and a stroke, and finds the object's mask.
 
     network = load_objects()
-    features = network.features(lightness)                      # once a picture
+    features, kinds = network.features(lightness)               # once a picture
     logits = network(features, lightness, stroke)               # for each stroke
 
-The trunk is that of `skip_fusion`, whose decoder was tuned on photographs with outlined objects; a small head compares
-each place's features with those under the stroke. It is a network of its own, so that strokes hold to their objects
+The trunk is that of `skip_fusion`, tuned on photographs with outlined objects; a small head compares each place's
+features with those under the stroke. A second one names what is seen: so the network learns what belongs together, and
+skin and hair are kept apart from what people wear. It is a network of its own, so that strokes hold to their objects
 whatever network does the coloring.
 """
 
@@ -27,8 +28,10 @@ from ..errors import UserError
 from .skip_fusion import SkipFusionNetwork
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "objects.safetensors"
-_FEATURES, _EMBEDDING, _WIDTH = 96, 48, 40
-_DILATIONS = (1, 2, 4, 8, 1)
+KINDS = 59  # labels of Clothing Co-Parsing (Yang, Luo and Lin 2014): garments, skin, hair, and 0, everything else
+HAIR, SKIN = 19, 41
+_FEATURES, _EMBEDDING, _WIDTH = 96, 64, 64
+_DILATIONS = (1, 2, 4, 8, 16, 1)
 _UNDER = 0.01  # of the highest share: cells that a stroke lies on
 
 
@@ -40,6 +43,7 @@ class ObjectNetwork(nn.Module):
         self.trunk = SkipFusionNetwork("regression")
         self.trunk.head = nn.Conv2d(1, 1, 1)  # colors are not asked for
         self.embed = nn.Sequential(nn.Conv2d(_FEATURES, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, _EMBEDDING, 1))
+        self.kinds = nn.Conv2d(_FEATURES, KINDS, 1)
         layers: list[nn.Module] = []
         inputs = 2 * _EMBEDDING + 5
         for dilation in _DILATIONS:
@@ -60,9 +64,10 @@ class ObjectNetwork(nn.Module):
         except (OSError, SafetensorError, RuntimeError) as error:
             raise UserError(f"{path} does not hold the weights of the network that finds objects.") from error
 
-    def features(self, lightness: Tensor) -> Tensor:
-        """Of pictures, (N, 1, H, W) in [-1, 1]: (N, 48, H/4, W/4)."""
-        return cast(Tensor, self.embed(self.trunk.decode(lightness)))
+    def features(self, lightness: Tensor) -> tuple[Tensor, Tensor]:
+        """Of pictures, (N, 1, H, W) in [-1, 1]: features, (N, 64, H/4, W/4), and logits of kinds, (N, 59, H/4, W/4)."""
+        x = self.trunk.decode(lightness)
+        return cast(Tensor, self.embed(x)), cast(Tensor, self.kinds(x))
 
     def forward(self, features: Tensor, lightness: Tensor, stroke: Tensor) -> Tensor:
         """The object under each stroke.

@@ -16,12 +16,12 @@ from ..data.outlines import Lesson, Outlined, lesson
 from ..files import whole_file
 from ..model.checkpoints import load_checkpoint
 from ..model.objects import ObjectNetwork, save_objects
-from .optim import learning_rate_factor
+from .optim import choose_precision, learning_rate_factor
 
 _SIZES = (192, 224, 256)  # short sides at which pictures are seen
 _PICTURES, _STROKES = 2, 8  # a step, and on each
-_RATES = {"head": 1.5e-3, "trunk": 2e-4}
-_WEIGHT_DECAY, _CLIP, _DICE = 1e-3, 2.0, 0.5
+_RATES = {"head": 1.5e-3, "decoder": 4e-4, "encoder": 1e-4}
+_WEIGHT_DECAY, _CLIP, _DICE, _KINDS = 1e-3, 2.0, 0.5, 0.3
 _SAID, _SAVED = 50, 200  # steps between lines, and between saved weights
 
 
@@ -57,14 +57,12 @@ def train_objects(
     else:
         own, trunk = network.trunk.state_dict(), load_checkpoint(start).network.state_dict()
         network.trunk.load_state_dict({k: own[k] if k.startswith("head.") else v for k, v in trunk.items()})
-    network.requires_grad_(True).trunk.requires_grad_(False).eval()  # batch norms keep their statistics
-    tuned = [*network.trunk.stages.parameters(), *network.trunk.top.parameters()]
-    head = [p for part in (network.embed, network.body, network.out) for p in part.parameters()]
-    for parameter in tuned:
-        parameter.requires_grad_(True)
+    network.requires_grad_(True).trunk.eval()  # batch norms keep their statistics
+    groups = _groups(network)
     optimizer = torch.optim.AdamW(
-        [{"params": head, "lr": _RATES["head"]}, {"params": tuned, "lr": _RATES["trunk"]}], weight_decay=_WEIGHT_DECAY
+        [{"params": parameters, "lr": _RATES[name]} for name, parameters in groups.items()], weight_decay=_WEIGHT_DECAY
     )
+    bf16 = torch.autocast("cpu", torch.bfloat16, choose_precision("auto", torch.device("cpu")) == "bf16")
     overlaps: list[float] = []
     begun = time.monotonic()
     for step in range(steps):
@@ -76,12 +74,13 @@ def train_objects(
             chosen = sets[int(rng.choice(len(sets), p=shares))]
             taught = lesson(chosen[int(rng.integers(len(chosen)))], int(rng.choice(_SIZES)), _STROKES, rng)
             if taught is not None:
-                logits, objects = _answer(network, taught)
-                losses.append(loss_of(logits, objects))
+                with bf16:
+                    logits, objects, kinds = _answer(network, taught)
+                losses.append(loss_of(logits, objects) + _KINDS * kinds)
                 overlaps.append(overlap(logits, objects))
         if losses:
             torch.stack(losses).mean().backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_([*head, *tuned], _CLIP)
+            nn.utils.clip_grad_norm_(network.parameters(), _CLIP)
             optimizer.step()
             optimizer.zero_grad()
         if (step + 1) % _SAID == 0:
@@ -92,15 +91,27 @@ def train_objects(
                 save_objects(network, temporary)
 
 
-def _answer(network: ObjectNetwork, taught: Lesson) -> tuple[Tensor, Tensor]:
+def _groups(network: ObjectNetwork) -> dict[str, list[nn.Parameter]]:
+    encoder = network.trunk.pretrained_parameters()
+    decoder = [*network.trunk.stages.parameters(), *network.trunk.top.parameters(), *network.trunk.context.parameters()]
+    parts = (network.embed, network.kinds, network.body, network.out)
+    return {"head": [p for part in parts for p in part.parameters()], "decoder": decoder, "encoder": encoder}
+
+
+def _answer(network: ObjectNetwork, taught: Lesson) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits, what is true, and the loss of kinds, 0 where none are known."""
     light = normalize_l(torch.from_numpy(taught.lightness.astype(np.float32))[None, None])
-    features, number = network.features(light), len(taught.strokes)
+    (features, seen), number = network.features(light), len(taught.strokes)
     size = features.shape[-2:]
+    kinds = torch.zeros(())
+    if taught.kinds is not None:
+        small = F.interpolate(torch.from_numpy(taught.kinds)[None, None].float(), size, mode="nearest-exact")
+        kinds = F.cross_entropy(seen.float(), small[:, 0].long())
     strokes, objects = (
         F.interpolate(torch.from_numpy(x).float()[:, None], size, mode="area") for x in (taught.strokes, taught.objects)
     )
     logits = network(features.expand(number, -1, -1, -1), light.expand(number, -1, -1, -1), strokes)
-    return logits, objects
+    return logits.float(), objects, kinds
 
 
 def overlap(logits: Tensor, objects: Tensor) -> float:

@@ -301,7 +301,7 @@ class Trainer:
         """Of every other picture, colored by default."""
         settings = Settings()
         half = slice(0, None, 2)
-        ab = predicted_ab(output[half], self.config.objective, self.prior, settings.alpha, settings.temperature)
+        ab = predicted_ab(output[half], self.config.objective, self.prior, settings.alpha, settings.annealing)
         ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
         colorized = lab_to_rgb_tensor(torch.cat([lab[half, :1], ab], dim=1))
         assert self.perceptual is not None

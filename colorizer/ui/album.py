@@ -19,6 +19,7 @@ from ..inference.batch import Job, Result, plan, run
 from ..inference.settings import Settings
 from ..pictures.writing import FORMATS, Output
 from .common import HEAVY, colorizer_for, duration, friendly, progress_bar, result_folder
+from .looks import looks
 
 _SHOWN = 200  # pictures in the gallery, at most: the last ones
 _THUMBNAIL = 480  # pixels
@@ -159,7 +160,7 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
             )  # fmt: skip
         with gr.Column(scale=1, min_width=250, elem_id="album-side"):
             words = gr.Markdown()
-            vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", buttons=[])
+            vividness, _ = looks()
             saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
             strength = gr.Slider(0, 100, 100, step=5, label="Color strength %", buttons=[])
             choices = [("Same", "same"), ("PNG", "png"), ("JPEG", "jpg")]

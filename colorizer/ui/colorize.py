@@ -10,24 +10,28 @@ from typing import Any
 
 import cv2
 import gradio as gr
+import numpy as np
 from PIL import Image
 
+from ..arrays import Plane, resize_linear
 from ..errors import UserError
-from ..inference.alternatives import LEAST_DIFFERENCE, alternative_photos
+from ..inference.alternatives import LEAST_DIFFERENCE, alternative_photos, object_pictures
 from ..inference.settings import Settings
 from ..model.checkpoints import BUNDLED
-from ..model.hints import Hint, as_strokes, parse_hints
+from ..model.hints import Hint, as_strokes, parse_hint, parse_hints, strokes_of_file
 from ..pictures.photo import Photo
 from ..pictures.reading import read_picture
 from ..pictures.sources import EXAMPLES
 from ..pictures.writing import FORMATS, Output, write_picture
 from . import album
 from .common import HEAVY, checkpoint_names, colorizer_for, computing, friendly, result_folder
+from .looks import looks
 from .painter import painter
 from .photos import Opened, opened_photos
 
 _CANVAS_SIDE = 1280  # pixels of the longer side, at most, of the picture that is painted on
-_ALTERNATIVES = 6
+_MASK_SIDE = 480  # the same of a mask
+_ALTERNATIVES = _SUGGESTIONS = 6
 _ASK = "Other plausible colorings of this photograph; your strokes stay."
 # The browser takes the file that was made at its click.
 _SAVE = """(file) => { const link = document.createElement("a"); link.href = file.url;
@@ -177,10 +181,24 @@ def _compared(opened: Opened, checkpoint: str, settings: Settings, strokes: list
     return (str(folder / "before.jpg"), str(folder / "after.jpg")), colorized
 
 
-def _canvas(opened: Opened, colorized: Photo, **more: Any) -> gr.HTML:
+def _canvas(picture: str, opened: Opened, colorized: Photo, note: str, **more: Any) -> gr.HTML:
     """All its properties each time: as long as its tab was not opened, the last update replaces those before it."""
     height, width = opened.photo.rgb.shape[:2]
-    return gr.HTML(src=_as_url(colorized), width=width, height=height, **more)
+    return gr.HTML(
+        src=_as_url(colorized), width=width, height=height, name=Path(picture).name, note=note, mask={}, suggestions={},
+        **more,
+    )  # fmt: skip
+
+
+def _mask_url(mask: Plane) -> str:
+    """As the opacity of a small PNG."""
+    height, width = mask.shape
+    scale = min(1.0, _MASK_SIDE / max(height, width))
+    small = resize_linear(mask, max(round(width * scale), 1), max(round(height * scale), 1))
+    alpha = Image.fromarray((small.clip(0, 1) * 255).astype(np.uint8))
+    buffer = io.BytesIO()
+    Image.merge("LA", (Image.new("L", alpha.size, 255), alpha)).save(buffer, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 @friendly
@@ -202,7 +220,7 @@ def show(picture: str | None, checkpoint: str, *knobs: float) -> tuple[Any, ...]
         gr.Column(visible=False),
         None,
         compared,
-        _canvas(opened, colorized, value=[]),
+        _canvas(picture, opened, colorized, "", value=[]),
         [],
         "  \n".join([words, *photo.metadata.notes]),
         gr.Radio(choices=formats, value="png"),
@@ -218,7 +236,42 @@ def recolor(picture: str | None, strokes: list[Any], checkpoint: str, *knobs: fl
         return gr.skip(), gr.skip()
     opened = opened_photos.get(picture)
     compared, colorized = _compared(opened, checkpoint, settings_of(*knobs), strokes or [])
-    return compared, _canvas(opened, colorized)
+    note = " ".join(opened.prepared(checkpoint).not_shown(parse_hints(strokes or [])))
+    return compared, _canvas(picture, opened, colorized, note)
+
+
+@friendly
+@computing
+def show_mask(picture: str, checkpoint: str, event: gr.EventData) -> gr.HTML:
+    """The mask of a stroke that is being painted, or was selected; what is not a stroke yet has none."""
+    try:
+        mask = opened_photos.get(picture).prepared(checkpoint).mask(parse_hint(event.stroke))
+    except UserError:
+        return gr.HTML(mask={"n": event.n})
+    return gr.HTML(mask={"n": event.n, "url": _mask_url(mask)})
+
+
+@friendly
+@computing
+def suggest(
+    picture: str, strokes: list[Any], checkpoint: str, vividness: float, saturation: float, strength: float,
+    working_size: float, event: gr.EventData,
+) -> gr.HTML:  # fmt: skip
+    """Colors for the thing that was clicked, as small pictures of it."""
+    opened, settings = opened_photos.get(picture), settings_of(vividness, saturation, strength, working_size)
+    place = parse_hint({**event.stroke, "protect": True})
+    found = object_pictures(
+        opened.prepared(checkpoint), place, _SUGGESTIONS, settings, parse_hints(strokes or []), opened.view
+    )
+    offers = [{"stroke": as_strokes([hint])[0], "url": _as_url(small)} for hint, small in found]
+    return gr.HTML(suggestions={"n": event.n, "offers": offers})
+
+
+@friendly
+def load_strokes(picture: str, event: gr.EventData) -> gr.HTML:
+    """The strokes of a file, as they are painted."""
+    photo = opened_photos.get(picture).photo
+    return gr.HTML(value=strokes_of_file(event.text, event.name, Path(picture).name, photo.rgb.shape[:2]))
 
 
 @friendly
@@ -278,6 +331,7 @@ class _Side:
     """What stands beside the picture."""
 
     checkpoint: gr.Dropdown
+    look_chosen: gr.events.Dependency
     vividness: gr.Slider
     saturation: gr.Slider
     strength: gr.Slider
@@ -301,7 +355,7 @@ class _Side:
 
 def _side() -> _Side:
     usual = colorizer_for(None).predictor.working_size(Settings())
-    vividness = gr.Slider(0, 300, 100, step=5, label="Vividness %", info="Bolder guesses", buttons=[])
+    vividness, look_chosen = looks()
     saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
     strength = gr.Slider(0, 100, 100, step=5, label="Color strength %", info="0 is gray", buttons=[])
     output = gr.Radio(
@@ -318,7 +372,7 @@ def _side() -> _Side:
         )  # fmt: skip
         quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
         note = gr.Checkbox(label="Write into the file that its colors are simulated")
-    return _Side(checkpoint, vividness, saturation, strength, size, output, quality, note)
+    return _Side(checkpoint, look_chosen, vividness, saturation, strength, size, output, quality, note)
 
 
 def build() -> gr.Dropdown:
@@ -335,7 +389,7 @@ def build() -> gr.Dropdown:
             with gr.Column(scale=1, min_width=240):
                 files = gr.File(
                     label="Many photographs, or a zip file of them", file_count="multiple", elem_id="many",
-                    file_types=["image", ".zip", ".tif", ".tiff"],
+                    file_types=["image", ".zip", ".tif", ".tiff", ".json"],
                 )  # fmt: skip
         pictures = sorted(str(p) for p in (EXAMPLES / "black-and-white").glob("*.jpg"))
         gr.Examples(pictures, photo, label="Or try one of these", api_visibility="private")
@@ -377,6 +431,19 @@ def build() -> gr.Dropdown:
         [canvas.input, *(knob.input for knob in side.sliders)], recolor, [photo, canvas, *side.knobs],
         [slider, canvas], trigger_mode="always_last", show_progress="hidden", **quiet,
     )  # fmt: skip
+    side.look_chosen.then(
+        recolor, [photo, canvas, *side.knobs], [slider, canvas], trigger_mode="always_last", show_progress="hidden",
+        **quiet,
+    )  # fmt: skip
+    canvas.edit(
+        show_mask, [photo, side.checkpoint], canvas, trigger_mode="always_last", show_progress="hidden", **quiet
+    )
+    canvas.select(
+        suggest, [photo, canvas, *side.knobs], canvas, trigger_mode="always_last", show_progress="hidden", **quiet
+    )
+    canvas.upload(load_strokes, photo, canvas, show_progress="hidden", **quiet).success(
+        recolor, [photo, canvas, *side.knobs], [slider, canvas], show_progress="hidden", **quiet
+    )
     side.checkpoint.change(abilities, [side.checkpoint, canvas], [more, canvas], **quiet).success(
         recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet
     )

@@ -1,13 +1,16 @@
 // Paint strokes of known color on a photo. Props: src (the picture shown), width and height (of the photo, in its own
-// pixels), value (the strokes: [{points: [[x, y], ...], radius, color or protect, reach, influence}], in the photo's
-// pixels). Event: input, when the strokes have changed.
+// pixels), name (of its file), value (the strokes: [{points: [[x, y], ...], radius, color or protect, reach, influence}], in
+// the photo's pixels), note (words about them), mask and suggestions (answers to events). Events: input, when the strokes
+// have changed; edit, to ask for the mask of a stroke; select, for colors of a thing; upload, a file of strokes.
 const canvas = element.querySelector("canvas");
 const pen = canvas.getContext("2d");
 const find = (name) => element.querySelector(`[name=${name}]`);
 const picker = find("color"), brush = find("brush"), reach = find("reach"), influence = find("influence");
 const picture = new Image();
+const offers = element.querySelector(".suggestions"), reference = element.querySelector(".reference");
+const shown = reference.querySelector("img"), sheet = document.createElement("canvas"); // the other picture, and its pixels
 const RECENT = 6;
-let tool = "paint"; // paint, protect, pick or select
+let tool = "paint"; // paint, protect, pick, select or suggest
 let stroke = null; // the one being painted
 let hover = null; // where the brush is, in the photo's pixels
 let chosen = -1; // the selected stroke
@@ -17,6 +20,11 @@ let known = null; // the value that this script set itself: another one came fro
 let view = { zoom: 1, x: 0.5, y: 0.5 }; // and the place, in shares of the photo, in the middle of the canvas
 let recent = [];
 let panning = null;
+let asked = 0; // the last question for a mask, and when it was asked; 0: answered
+let askedAt = 0;
+let thing = null; // the mask of the stroke in work: { image, stroke }
+let there = [0, 0]; // the place in the other picture of which the color was taken
+let offered = 0; // the last question for suggestions
 const fingers = new Map();
 
 const strokes = () => props.value || [];
@@ -89,8 +97,10 @@ function draw() {
     const { scale, left, top } = frame();
     pen.setTransform(ratio * scale, 0, 0, ratio * scale, ratio * left, ratio * top);
     if (picture.complete && picture.naturalWidth) pen.drawImage(picture, 0, 0, props.width, props.height);
+    if (thing) pen.drawImage(thing.image, 0, 0, props.width, props.height);
     // What is done shrinks to a thin line, so that the colors below can be seen.
     strokes().forEach((s, k) => {
+        if (!s.points.length) return;
         const more = k === chosen ? 4 : 0;
         pen.setLineDash(s.protect ? [6 / scale, 6 / scale] : []);
         line(s.points, (7 + more) / scale, "rgba(0,0,0,.55)");
@@ -104,7 +114,7 @@ function draw() {
             pen.lineWidth = width / scale;
             pen.strokeStyle = color;
             pen.beginPath();
-            pen.arc(...hover, tool === "pick" ? 6 / scale : radius(), 0, 2 * Math.PI);
+            pen.arc(...hover, tool === "pick" || tool === "suggest" ? 6 / scale : radius(), 0, 2 * Math.PI);
             pen.stroke();
         }
     }
@@ -113,6 +123,7 @@ function draw() {
     act("undo", done.length || strokes().length);
     act("redo", undone.length);
     act("clear", strokes().length);
+    act("save", strokes().length);
     act("remove", chosen >= 0);
 }
 
@@ -127,10 +138,12 @@ function set(value) {
 function change(value) {
     done.push(strokes());
     undone = [];
+    offer([]);
     set(value);
 }
 
 function undo() {
+    offer([]);
     if (!done.length && !strokes().length) return;
     undone.push(strokes());
     chosen = -1;
@@ -185,7 +198,9 @@ function remember(color) {
 
 function use(name) {
     tool = name;
+    if (name !== "suggest") offer([]);
     if (name !== "select") chosen = -1;
+    thing = null;
     for (const b of element.querySelectorAll("[data-tool]")) b.setAttribute("aria-pressed", b.dataset.tool === name);
     canvas.style.cursor = name === "select" ? "pointer" : "crosshair";
     draw();
@@ -202,6 +217,47 @@ function pick([x, y]) {
     props.value = shown;
     draw();
     choose("#" + [r, g, b].map((v) => v.toString(16).padStart(2, "0")).join(""));
+}
+
+function save() {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([JSON.stringify(strokes(), null, 1)], { type: "application/json" }));
+    link.download = `${(props.name || "photo").replace(/\.[^.]*$/, "")}.hints.json`;
+    link.click();
+    URL.revokeObjectURL(link.href);
+}
+
+// Another picture, of which colors are taken; it stays in the browser.
+async function borrow(file) {
+    let bitmap;
+    try {
+        bitmap = await createImageBitmap(file);
+    } catch {
+        return say(`${file.name} is not a picture that this browser can show.`);
+    }
+    const scale = Math.min(1, 640 / Math.max(bitmap.width, bitmap.height));
+    [sheet.width, sheet.height] = [bitmap.width * scale, bitmap.height * scale].map((v) => Math.max(Math.round(v), 1));
+    sheet.getContext("2d", { willReadFrequently: true }).drawImage(bitmap, 0, 0, sheet.width, sheet.height);
+    shown.src = sheet.toDataURL("image/jpeg", 0.9);
+    there = [sheet.width / 2, sheet.height / 2];
+    reference.hidden = false;
+    shown.focus();
+}
+
+function take(x, y) {
+    there = [clamp(x, 0, sheet.width), clamp(y, 0, sheet.height)];
+    const size = 3; // the mean of a few pixels: single ones are grain
+    const left = clamp(Math.round(there[0]) - 1, 0, Math.max(sheet.width - size, 0));
+    const top = clamp(Math.round(there[1]) - 1, 0, Math.max(sheet.height - size, 0));
+    const { data } = sheet.getContext("2d").getImageData(left, top, size, size);
+    const mean = [0, 1, 2].map((k) => data.filter((_, i) => i % 4 === k).reduce((sum, v) => sum + v, 0) / (size * size));
+    choose("#" + mean.map((v) => Math.round(v).toString(16).padStart(2, "0")).join(""));
+}
+
+function say(words) {
+    const note = element.querySelector(".note");
+    note.textContent = words;
+    note.hidden = !words;
 }
 
 function nearest([x, y]) {
@@ -224,8 +280,67 @@ function select(k) {
         if (s.color) choose(s.color, false);
         reach.value = s.reach || 0;
         influence.checked = !!s.influence;
-    }
+        askMask(s);
+    } else thing = null;
     draw();
+}
+
+// One question at a time: while one paints, the next is asked when the last is answered.
+function askMask(s) {
+    if (!s.points.length || (asked && Date.now() - askedAt < 3000)) return;
+    askedAt = Date.now();
+    asked = askedAt;
+    trigger("edit", { stroke: { ...s, points: [...s.points] }, n: asked });
+}
+
+function showMask() {
+    const answer = props.mask || {};
+    if (!answer.url || answer.n !== asked) return;
+    asked = 0;
+    const s = stroke || strokes()[chosen];
+    if (!s) return;
+    const alpha = new Image();
+    alpha.onload = () => {
+        const layer = document.createElement("canvas");
+        [layer.width, layer.height] = [alpha.naturalWidth, alpha.naturalHeight];
+        const brush = layer.getContext("2d");
+        brush.globalAlpha = 0.6;
+        brush.fillStyle = s.color || "white";
+        brush.fillRect(0, 0, layer.width, layer.height);
+        brush.globalAlpha = 1;
+        brush.globalCompositeOperation = "destination-in";
+        brush.drawImage(alpha, 0, 0);
+        thing = { image: layer };
+        canvas.dataset.mask = answer.n;
+        draw();
+    };
+    alpha.src = answer.url;
+    if (stroke && stroke.points.length > (stroke.seen || 0)) { // it went on meanwhile
+        stroke.seen = stroke.points.length;
+        askMask(stroke);
+    }
+}
+
+// Colors for one thing, as small pictures to choose from.
+function askColors(at) {
+    offered = Date.now();
+    offer([], "Looking…");
+    trigger("select", { stroke: { points: [at], radius: radius(), reach: +reach.value }, n: offered });
+}
+
+function offer(list, words = "") {
+    offers.hidden = !list.length && !words;
+    offers.replaceChildren(...list.map(({ stroke: s, url }, k) => {
+        const button = document.createElement("button");
+        button.type = "button";
+        button.setAttribute("aria-label", `Color ${k + 1}, ${s.color}`);
+        const image = document.createElement("img");
+        [image.src, image.alt] = [url, ""];
+        button.append(image);
+        button.addEventListener("click", () => { remember(s.color); change([...strokes(), s]); });
+        return button;
+    }));
+    if (words) offers.textContent = words;
 }
 
 function begin(at) {
@@ -233,11 +348,13 @@ function begin(at) {
     stroke = tool === "protect"
         ? { ...common, protect: true }
         : { ...common, color: picker.value, influence: influence.checked };
+    thing = null;
+    askMask(stroke);
     draw();
 }
 
 function finish() {
-    const one = stroke;
+    const { seen, ...one } = stroke;
     stroke = null;
     if (one.color) remember(one.color);
     change([...strokes(), one]);
@@ -254,6 +371,7 @@ canvas.addEventListener("pointerdown", (event) => {
         panning = [event.clientX, event.clientY];
     } else if (tool === "pick") pick(place(event));
     else if (tool === "select") select(nearest(place(event)));
+    else if (tool === "suggest") askColors(place(event));
     else begin(place(event));
 });
 canvas.addEventListener("pointermove", (event) => {
@@ -263,9 +381,9 @@ canvas.addEventListener("pointermove", (event) => {
         const spread = (points) => Math.hypot(points[0][0] - points[1][0], points[0][1] - points[1][1]);
         const before = [...fingers.values()];
         fingers.set(event.pointerId, [event.clientX, event.clientY]);
-        const after = [...fingers.values()], box = canvas.getBoundingClientRect(), at = middle(after);
-        panBy(at[0] - middle(before)[0], at[1] - middle(before)[1]);
-        zoomBy(spread(after) / Math.max(spread(before), 1), [at[0] - box.left, at[1] - box.top]);
+        const after = [...fingers.values()], box = canvas.getBoundingClientRect(), from = middle(before);
+        zoomBy(spread(after) / Math.max(spread(before), 1), [from[0] - box.left, from[1] - box.top]);
+        panBy(middle(after)[0] - from[0], middle(after)[1] - from[1]);
         return;
     }
     if (panning) {
@@ -274,7 +392,7 @@ canvas.addEventListener("pointermove", (event) => {
         return;
     }
     hover = event.pointerType === "mouse" ? place(event) : null;
-    if (stroke) stroke.points.push(place(event));
+    if (stroke) { stroke.points.push(place(event)); askMask(stroke); }
     draw();
 });
 function lift(event) {
@@ -298,7 +416,10 @@ element.addEventListener("click", (event) => {
     if (!button) return;
     if (button.dataset.color) choose(button.dataset.color);
     if (button.dataset.tool) use(button.dataset.tool);
-    const acts = { undo, redo, remove, clear: () => { chosen = -1; change([]); } };
+    const acts = {
+        undo, redo, remove, save, clear: () => { chosen = -1; change([]); }, load: () => find("strokes").click(),
+        borrow: () => find("reference").click(), close: () => { reference.hidden = true; canvas.focus(); },
+    };
     acts[button.dataset.act]?.();
 });
 element.addEventListener("keydown", (event) => {
@@ -313,15 +434,16 @@ element.addEventListener("keydown", (event) => {
         if (arrows[key]) {
             const [x, y] = hover || [props.width / 2, props.height / 2];
             hover = [clamp(x + arrows[key][0] * step, 0, props.width), clamp(y + arrows[key][1] * step, 0, props.height)];
-            if (stroke) stroke.points.push(hover);
+            if (stroke) { stroke.points.push(hover); askMask(stroke); }
             draw();
         } else if (key === "enter") { // puts the brush down, and lifts it
             const at = hover || [props.width / 2, props.height / 2];
             if (tool === "pick") pick(at);
             else if (tool === "select") select(nearest(at));
+            else if (tool === "suggest") askColors(at);
             else if (stroke) finish();
             else begin(at);
-        } else if (key === "escape") { stroke = null; select(-1); }
+        } else if (key === "escape") { stroke = null; offer([]); select(-1); }
         else if (key === "delete" || key === "backspace") remove();
         else if (key === "[" || key === "]") { brush.value = +brush.value + (key === "]" ? 8 : -8); draw(); }
         else if (key === "+" || key === "=") zoomBy(1.5);
@@ -333,6 +455,27 @@ element.addEventListener("keydown", (event) => {
     event.preventDefault();
 });
 element.addEventListener("keyup", (event) => { if (event.key === " ") delete canvas.dataset.space; });
+shown.addEventListener("click", (event) => {
+    const box = shown.getBoundingClientRect();
+    take(((event.clientX - box.left) / box.width) * sheet.width, ((event.clientY - box.top) / box.height) * sheet.height);
+});
+shown.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!step) return;
+    const far = Math.max(sheet.width, sheet.height) * (event.shiftKey ? 0.1 : 0.02);
+    take(there[0] + step[0] * far, there[1] + step[1] * far);
+    event.preventDefault();
+});
+find("strokes").addEventListener("change", async (event) => {
+    const [file] = event.target.files;
+    event.target.value = "";
+    if (file) trigger("upload", { text: await file.text(), name: file.name });
+});
+find("reference").addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    event.target.value = "";
+    if (file) borrow(file);
+});
 find("group").addEventListener("change", (event) => {
     for (const group of element.querySelectorAll("[data-group]")) {
         group.hidden = group.dataset.group !== event.target.value;
@@ -342,15 +485,23 @@ picker.addEventListener("input", () => choose(picker.value, false));
 picker.addEventListener("change", () => choose(picker.value));
 reach.addEventListener("change", () => revise({ reach: +reach.value }));
 influence.addEventListener("change", () => revise({ influence: influence.checked }));
-picture.addEventListener("load", draw);
+picture.addEventListener("load", () => { if (chosen < 0 && !stroke) thing = null; draw(); });
 watch("src", () => { picture.src = props.src; });
+watch("note", () => say(props.note));
+watch("mask", showMask);
+watch("suggestions", () => {
+    const { n, offers: list, words } = props.suggestions || {};
+    if (n && n === offered) offer(list, words);
+});
 watch(["width", "height"], () => { view = { zoom: 1, x: 0.5, y: 0.5 }; draw(); });
 watch("value", () => {
-    if (JSON.stringify(strokes()) !== known) { // another photograph, or an alternative was taken
+    if (JSON.stringify(strokes()) !== known) { // another photograph; or an alternative was taken, or a file loaded
+        done = strokes().length && known ? [...done, JSON.parse(known)] : [];
         known = JSON.stringify(strokes());
-        done = [];
         undone = [];
         chosen = -1;
+        thing = null;
+        offer([]);
     }
     draw();
 });

@@ -31,18 +31,32 @@ _TEMPLATE = """
 <div class="painter">
   <canvas tabindex="0" role="img" aria-label="The photo: paint on it. Arrow keys move the brush, Enter puts it down and
     lifts it, [ and ] change its size, plus, minus and 0 zoom."></canvas>
+  <div class="suggestions" role="group" aria-label="Colors for this thing" hidden></div>
+  <div class="reference" hidden>
+    <img tabindex="0" alt="Another picture: click on it to take a color, or move about in it by the arrow keys.">
+    <button type="button" data-act="close">Close</button>
+  </div>
+  <p class="note" role="status" hidden></p>
   <div class="tools">
     <div class="modes" role="group" aria-label="Tool">
       <button type="button" data-tool="paint" title="Color the thing under a stroke">Paint</button>
       <button type="button" data-tool="protect" title="Keep the thing under a stroke as it is">Protect</button>
       <button type="button" data-tool="pick" title="Take a color from the picture">Pick color</button>
       <button type="button" data-tool="select" title="Select a stroke, to change or remove it">Select</button>
+      <button type="button" data-tool="suggest" title="Click a thing to see six colors for it">Suggest</button>
     </div>
     <div class="modes">
       <button type="button" data-act="undo" title="Ctrl-Z" disabled>Undo</button>
       <button type="button" data-act="redo" title="Ctrl-Shift-Z" disabled>Redo</button>
       <button type="button" data-act="remove" title="The selected stroke; Delete" disabled>Remove</button>
       <button type="button" data-act="clear" disabled>Clear</button>
+    </div>
+    <div class="modes">
+      <button type="button" data-act="save" title="Save the strokes as a file, NAME.hints.json" disabled>Save</button>
+      <button type="button" data-act="load" title="Load strokes from a file">Load</button>
+      <button type="button" data-act="borrow" title="Take colors from another picture">Other picture</button>
+      <input type="file" name="strokes" accept=".json,application/json" aria-label="File of strokes" hidden>
+      <input type="file" name="reference" accept="image/*" aria-label="Picture to take colors from" hidden>
     </div>
     <select name="group" aria-label="Swatches">{names}<option>Last used</option></select>
     {groups}<div class="swatches" data-group="Last used" hidden></div>
@@ -61,7 +75,10 @@ _TEMPLATE = """
 def painter(**more: Any) -> gr.HTML:
     """An empty one; its `value` is a list of strokes as of `hints.parse_hints`, its `input` event says they changed.
 
-    It is given a photo by `gr.HTML(src=URL, width=..., height=...)`.
+    It is given a photo by `gr.HTML(src=URL, width=..., height=..., name=...)`, and words about the strokes as `note`.
+    Its `edit` event asks for the `mask` of event.stroke, {"n": event.n, "url": ...}; its `select` event for
+    `suggestions` of event.stroke, {"n": event.n, "offers": [{"stroke": ..., "url": ...}, ...]}; its `upload` event
+    brings event.text, a file of strokes.
     """
     groups = "".join(
         f'<div class="swatches" data-group="{group}"{"" if group == _FIRST else " hidden"}>'
@@ -76,5 +93,5 @@ def painter(**more: Any) -> gr.HTML:
     return gr.HTML(
         [], html_template=_TEMPLATE.format(groups=groups, names=names),
         js_on_load=files(__package__).joinpath("painter.js").read_text(encoding="utf-8"),
-        src="", width=0, height=0, apply_default_css=False, **more,
+        src="", width=0, height=0, name="", note="", mask={}, suggestions={}, apply_default_css=False, **more,
     )  # fmt: skip

@@ -186,3 +186,22 @@ def test_hints_beside_a_picture_are_taken(colorizer: Colorizer, tmp_path: Path) 
     plain, colored = (read_picture(r.written[0]).rgb for r in results[:2])
     assert not np.array_equal(plain, colored)
     assert "A hint is" in (results[2].problem or "")
+
+
+def test_hints_given_with_a_picture_are_taken(tmp_path: Path) -> None:
+    """As from a page, where each file lies in a folder of its own; and what they cannot do is said."""
+    photo, apart = EXAMPLES / "black-and-white" / "coffee.jpg", tmp_path / "apart"
+    apart.mkdir()
+    file = apart / "coffee.hints.json"
+    file.write_text('[{"points": [[60, 350], [200, 350]], "radius": 9, "color": "#2040c0"}]')
+    [job] = plan([file, photo], tmp_path / "out")
+    assert [hint.points for hint in job.hints()] == [((60, 350), (200, 350))]
+    done = _colorizer(photo, file, "-o", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(UserError, match=r"no picture coffee that coffee\.hints"):
+        plan([file, EXAMPLES / "black-and-white" / "chelsea.jpg"], tmp_path / "out")
+    white = tmp_path / "white.png"
+    Image.new("L", (80, 60), 252).save(white)
+    (tmp_path / "white.hints.json").write_text('[[40, 30, 5, "#a02020"]]')
+    done = _colorizer(white, "-o", tmp_path / "out")
+    assert "white.png: Stroke 1: the photo is too light there" in done.stderr

@@ -13,13 +13,13 @@ import torch
 from PIL import Image
 
 from colorizer import Colorizer, Settings, UserError
-from colorizer.arrays import resize
+from colorizer.arrays import resize, resize_linear
 from colorizer.color.difference import ciede2000
 from colorizer.color.gamut import fit_gamut
 from colorizer.color.lab import lab_to_rgb, lightness, rgb_to_lab
 from colorizer.evaluation.metrics import colorfulness, gray_picture, mse
 from colorizer.inference.predictor import working_shape
-from colorizer.inference.upsampling import guided_coefficients, resize_linear
+from colorizer.inference.upsampling import guided_coefficients
 from colorizer.model.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
 from colorizer.pictures.reading import read_picture
 

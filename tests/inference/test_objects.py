@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,11 +16,12 @@ from colorizer import Colorizer, Settings, UserError
 from colorizer.arrays import Array
 from colorizer.color.difference import ciede2000
 from colorizer.color.lab import lightness, rgb_to_lab
+from colorizer.inference.alternatives import object_colors, object_pictures
 from colorizer.inference.objects import ObjectFinder
 from colorizer.inference.prepared import PreparedPhoto
 from colorizer.inference.upsampling import guide_of
-from colorizer.model.hints import Hint, as_strokes, parse_hint, parse_hints
-from colorizer.model.objects import ObjectNetwork, distance_to, load_objects
+from colorizer.model.hints import Hint, as_strokes, parse_hint, parse_hints, read_hints
+from colorizer.model.objects import KINDS, ObjectNetwork, distance_to, load_objects
 from colorizer.pictures.photo import Photo
 
 from ..conftest import EXAMPLES
@@ -40,7 +44,8 @@ def test_the_network_takes_any_size_and_any_number_of_strokes() -> None:
     network = ObjectNetwork().eval()
     with torch.no_grad():
         light = torch.rand(3, 1, 64, 96) * 2 - 1
-        features = network.features(light)
+        features, kinds = network.features(light)
+        assert kinds.shape == (3, KINDS, 16, 24)
         stroke = torch.zeros(3, 1, 16, 24)
         stroke[:, :, 8, 12] = 1
         assert network(features, light, stroke).shape == (3, 1, 16, 24)
@@ -117,6 +122,71 @@ def test_influence_is_asked_for(astronaut: PreparedPhoto) -> None:
     under = slice(380, 430), slice(120, 150)
     assert np.abs(_lab(astronaut, [SUIT])[under] - held[under]).mean() < 1, "its object has its color all the same"
     assert np.abs(free[under] - held[under]).mean() > 1, "unless that is left to the network"
+
+
+def _data_url(share: Array) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray((share * 255).astype(np.uint8)).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_a_hint_may_be_an_area(astronaut: PreparedPhoto, tmp_path: Path) -> None:
+    """Given as an array, a file, a file in a hints file, or a data URL; of any size."""
+    half = np.zeros((64, 64), bool)
+    half[32:] = True
+    Image.fromarray(half).save(tmp_path / "half.png")
+    (tmp_path / "a.hints.json").write_text('[{"mask": "half.png", "color": "#208020"}]')
+    before, results = _lab(astronaut, []), []
+    for mask in (half, tmp_path / "half.png", _data_url(half)):
+        results.append(_lab(astronaut, [{"mask": mask, "color": "#208020"}]))
+    results.append(_lab(astronaut, read_hints(tmp_path / "a.hints.json", ["a.jpg"])["a.jpg"]))
+    green = parse_hint((1, 1, 1, "#208020")).ab
+    in_reach = (before[270:, :, 0] > 40) & (before[270:, :, 0] < 55)
+    for after in results:
+        assert np.abs(after - results[0]).max() < 0.5
+        assert np.abs(after[:240] - before[:240]).max() < 0.5, "nothing above"
+        assert np.median(after[270:][in_reach][:, 1:], axis=0) == pytest.approx(green, abs=3)
+    [again] = parse_hints(as_strokes(parse_hints([{"mask": half, "protect": True}])))
+    assert again.area is not None
+    assert np.array_equal(again.area.share, half)
+
+
+def test_wrong_masks_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    for mask, words in (
+        ("half.png", "by name only in a hints file"),
+        ("data:image/png;base64,AAAA", "not an image that can be read"),
+        (tmp_path / "text.png", "not an image that can be read"),
+        (tmp_path / "none.png", "not an image that can be read"),
+        (np.full((4, 4), 7.0), "from 0 to 1"),
+        (np.zeros((4, 4, 3)), "two axes"),
+    ):
+        with pytest.raises(UserError, match=words):
+            parse_hint({"mask": mask, "color": "red"})
+
+
+def test_colors_for_one_thing_differ_and_stay_on_it(astronaut: PreparedPhoto) -> None:
+    place = parse_hint({"points": [[128, 400]], "radius": 8, "protect": True})
+    offered = object_colors(astronaut, place)
+    assert len(offered) == 6
+    colors = np.array([hint.ab for hint in offered])
+    apart = np.linalg.norm(colors[:, None] - colors, axis=-1)[~np.eye(6, dtype=bool)]
+    assert apart.min() > 5
+    assert all(hint.points == place.points and hint.hold and not hint.influence for hint in offered)
+    shown = object_pictures(astronaut, place, 3, Settings(), [], astronaut.photo)
+    assert [hint for hint, _ in shown] == offered[:3]
+    assert all(max(small.rgb.shape) <= 200 for _, small in shown)
+    means = [rgb_to_lab(small.rgb)[..., 1:].mean((0, 1)) for _, small in shown]
+    assert np.linalg.norm(means[0] - means[1]) > 2
+
+
+def test_a_color_that_cannot_be_shown_is_said() -> None:
+    gray = np.full((64, 96, 3), 245, np.uint8)
+    gray[:, 48:] = 120
+    finder = ObjectFinder(guide_of(Photo(gray)), (64, 96))
+    said = finder.not_shown(parse_hints([(70, 30, 5, "#a03030"), (20, 30, 5, "#a03030"), (20, 30, 5, "#f4f2f0")]))
+    assert len(said) == 1
+    assert said[0].startswith("Stroke 2: the photo is too light there")
 
 
 def test_wrong_strokes_are_one_sentence() -> None:

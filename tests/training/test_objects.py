@@ -49,6 +49,17 @@ def test_strokes_lie_on_their_objects(outlined: tuple[Path, Path]) -> None:
     assert np.array_equal(again[0].strokes, again[1].strokes)
 
 
+def test_labels_are_named_where_they_mean_something(outlined: tuple[Path, Path]) -> None:
+    rng = np.random.default_rng(0)
+    unnamed, named = (
+        next(t for t in (lesson(o, 96, 4, rng) for o in find_outlined(*outlined, named=n)) if t) for n in (False, True)
+    )
+    assert unnamed.kinds is None
+    assert named.kinds is not None
+    assert set(np.unique(named.kinds).tolist()) <= {0, 7}
+    assert (named.kinds[named.objects[0]] == named.kinds[named.objects[0]][0]).all()
+
+
 def test_strokes_are_points_and_lines() -> None:
     mask = np.zeros((60, 90), bool)
     mask[10:50, 10:80] = True
@@ -74,6 +85,9 @@ def test_what_does_not_fit_is_one_sentence(outlined: tuple[Path, Path], tmp_path
     Image.fromarray(np.ones((5, 5), np.uint8)).save(outlined[1] / "0.png")
     with pytest.raises(UserError, match="not an image of the size"):
         lesson(find_outlined(*outlined)[0], 96, 4, np.random.default_rng(0))
+    Image.fromarray(np.full((120, 100), 59, np.uint8)).save(outlined[1] / "1.png")
+    with pytest.raises(UserError, match="has the label 59"):
+        lesson(find_outlined(*outlined, named=True)[1], 96, 4, np.random.default_rng(0))
     (tmp_path / "bad.safetensors").write_text("no")
     with pytest.raises(UserError, match="does not hold the weights"):
         ObjectNetwork().load_weights(tmp_path / "bad.safetensors")

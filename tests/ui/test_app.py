@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import time
 import zipfile
@@ -12,6 +14,7 @@ import pytest
 from gradio_client import Client, handle_file
 from PIL import ExifTags, Image
 
+from colorizer.arrays import Array
 from colorizer.color.lab import lightness, rgb_to_lab
 from colorizer.errors import UserError
 from colorizer.evaluation.metrics import colorfulness
@@ -70,6 +73,12 @@ def test_the_endpoint_takes_every_adjustment(client: Client) -> None:
         client.predict(handle_file(photo), saturation=900, api_name="/colorize")
 
 
+def _png(pixels: Array) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def test_hints_and_alternatives_through_the_api(client: Client) -> None:
     photo = EXAMPLES / "black-and-white" / "coffee.jpg"
     hints = [[300, 250, 25, "#2040c0"], {"points": [[100, 60], [160, 60]], "radius": 10, "color": "#208020"}]
@@ -82,6 +91,13 @@ def test_hints_and_alternatives_through_the_api(client: Client) -> None:
     assert 1 <= len(files) == len(found) <= 2
     again = client.predict(handle_file(photo), found[0], api_name="/colorize_with_hints")
     assert np.abs(read_picture(again).rgb.astype(int) - read_picture(files[0]).rgb).mean() < 0.5
+    half = np.zeros((40, 60), np.uint8)
+    half[20:] = 255
+    area = {"mask": "data:image/png;base64," + base64.b64encode(_png(half)).decode(), "color": "#2040c0"}
+    colorized = client.predict(handle_file(photo), [area], api_name="/colorize_with_hints")
+    assert rgb_to_lab(read_picture(colorized).rgb)[250:, :, 2].mean() < -10
+    with pytest.raises(Exception, match="by name only in a hints file"):
+        client.predict(handle_file(photo), [{"mask": "/etc/passwd", "color": "red"}], api_name="/colorize_with_hints")
     with pytest.raises(Exception, match="has no 'radius'"):
         client.predict(handle_file(photo), [{"x": 1, "y": 2, "color": "red"}], api_name="/colorize_with_hints")
     with pytest.raises(Exception, match="is not on the photo"):
