@@ -21,11 +21,13 @@ from ..pictures.reading import thumbnail_rgb
 from ..pictures.sources import PictureSource
 from .degradation import degrade
 from .embeddings import EmbeddingCache
+from .folder_weights import Weights
 from .hint_sampling import Patch, draw_patches, draw_patches_within, hint_planes
 from .recoloring import recolor
 from .scan import SCAN_SIDE, PictureInfo
 
 RECOLORED = 0.3  # share of the pictures with hints
+_ROUNDING = 1e-6  # that a sum in another order may be smaller
 
 
 class Sample(NamedTuple):
@@ -108,6 +110,7 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
 
     The order is drawn from (seed, epoch) alone, and a batch is divided among the processes: any number of
     them sees the same global batches, and a resumed epoch continues with the very pictures that were next.
+    With `weights`, each picture comes that often on average over the epochs, and all epochs are equally long.
     """
 
     length: int
@@ -117,17 +120,27 @@ class BatchOrder(Sampler[list[tuple[int, int]]]):
     start: int = 0
     rank: int = 0
     ranks: int = 1
+    weights: Weights | None = None
+
+    @cached_property
+    def pictures(self) -> int:
+        """Pictures in a whole epoch, counted as often as they come."""
+        return self.length if self.weights is None else max(int(self.weights.sum() + _ROUNDING), 1)
 
     @cached_property
     def batches(self) -> int:
         """Batches in a whole epoch; an incomplete last one is left out unless it is the only one."""
-        return max(self.length // self.batch_size, 1)
+        return max(self.pictures // self.batch_size, 1)
 
     def __len__(self) -> int:
         return self.batches - self.start
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.length)
+        rng = np.random.default_rng((self.seed, self.epoch))
+        order = rng.permutation(self.length)
+        if self.weights is not None:  # each comes as often as a whole number is passed when its weight is added
+            passed = np.floor(np.cumsum(self.weights[order]) + _ROUNDING).astype(int)
+            order = rng.permutation(np.repeat(order, np.diff(passed, prepend=0)))
         for batch in range(self.start, self.batches):
             indices = order[batch * self.batch_size : (batch + 1) * self.batch_size]
             yield [(self.epoch, int(i)) for i in indices[self.rank :: self.ranks]]

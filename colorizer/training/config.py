@@ -76,6 +76,10 @@ class TrainingOptions:
     clip: float = _option(5.0, "highest norm of the gradient")
     validation: float = _option(0.05, "share of the pictures for validation", frozen=True)
     validation_pictures: int = _option(256, "validate on at most this many pictures", frozen=True)
+    folder_weights: str | None = _option(
+        None, "how often pictures are seen an epoch, by the sub-folder that they lie in; 1 in all others",
+        metavar="FOLDER=NUMBER,...", frozen=True,
+    )  # fmt: skip
     limit: int | None = _option(None, "use at most this many pictures", frozen=True)
     seed: int = _option(0, "of everything random", frozen=True)
     device: str = _option("auto", "where to compute", DEVICES)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..data.crops import BatchOrder
+from ..data.folder_weights import folder_weights
 from ..data.survey import survey
 from ..device import choose_device
 from ..model.pretrained import load_extractor
@@ -56,15 +57,15 @@ def estimate(config: TrainingConfig, steps: int = 4) -> Estimate:
         whole = survey(config.data, config.limit, config.validation, config.validation_pictures)
         few = round(config.batch_size * (steps + 1) / (1 - config.validation)) + 8
         few = min(few, config.limit or few)
-        trainer = Trainer(
-            replace(config, output=temporary, limit=few, validation_pictures=8, epochs=1), False, lambda line: None
-        )
+        first = replace(config, output=temporary, limit=few, validation_pictures=8, epochs=1, folder_weights=None)
+        trainer = Trainer(first, False, lambda line: None)
         step, data_share, validating = trainer.measure(steps)
         preparing = 0.0
         if trainer.train_set.embeddings is not None:
             missing = trainer.train_set.embeddings.missing(whole.train + whole.validation)
             preparing = len(missing) * _seconds_an_embedding(config, trainer.device) if missing else 0.0
-    steps_in_all = BatchOrder(len(whole.train), config.batch_size, 0, 0).batches * config.epochs
+    weights = folder_weights(config.folder_weights, [p.name for p in whole.train])
+    steps_in_all = BatchOrder(len(whole.train), config.batch_size, 0, 0, weights=weights).batches * config.epochs
     validating *= len(whole.validation) / len(trainer.validation_set)
     seconds = preparing + steps_in_all * step + config.epochs * validating
     return Estimate(steps_in_all, preparing, step, validating, data_share, seconds)

@@ -31,6 +31,7 @@ from ..color.bins import rebalancing_weights
 from ..color.lab import lab_to_rgb_tensor, normalize_l, rgb_to_lab_tensor
 from ..data.crops import BatchOrder, CropDataset, Sample, ab_prior
 from ..data.embeddings import EmbeddingCache
+from ..data.folder_weights import folder_weights
 from ..data.survey import survey
 from ..device import choose_device
 from ..errors import UserError
@@ -117,7 +118,8 @@ class Trainer:
         self.validation_set = CropDataset(source, validation, size, augment=False, embeddings=embeddings)
         self.prior = ab_prior(self.train_set) if prior is None else prior
         self.bin_weights = rebalancing_weights(self.prior).to(self.device) if config.rebalance else None
-        self.steps_per_epoch = BatchOrder(len(train), config.batch_size, 0, 0).batches
+        self.weights = folder_weights(config.folder_weights, [p.name for p in train])
+        self.steps_per_epoch = BatchOrder(len(train), config.batch_size, 0, 0, weights=self.weights).batches
         self.steps = self.steps_per_epoch * config.epochs
 
     def _build(self, state: dict[str, Any] | None) -> None:
@@ -231,7 +233,7 @@ class Trainer:
         """This process's part of an epoch's batches, from `start` on."""
         order = BatchOrder(
             len(self.train_set), self.config.batch_size, self.config.seed, epoch, start,
-            self.accelerator.process_index, self.accelerator.num_processes,
+            self.accelerator.process_index, self.accelerator.num_processes, self.weights,
         )  # fmt: skip
         workers = self.config.workers
         if workers is None:

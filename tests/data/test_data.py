@@ -19,6 +19,7 @@ from PIL import Image
 
 from colorizer.color.lab import rgb_to_lab_tensor
 from colorizer.data.crops import BatchOrder, CropDataset, ab_prior, crop
+from colorizer.data.folder_weights import folder_weights
 from colorizer.data.scan import scan_pictures, split
 from colorizer.errors import UserError
 from colorizer.pictures.sources import open_source
@@ -174,6 +175,37 @@ def test_batch_order_covers_resumes_and_divides() -> None:
         assert sorted(halves[0][k] + halves[1][k]) == sorted(batch)
     assert list(BatchOrder(50, 8, 1, 3)) != whole
     assert [len(b) for b in BatchOrder(5, 8, 0, 0)] == [5]
+
+
+def test_pictures_come_as_often_as_their_folder_weighs() -> None:
+    names = ["a/1.jpg", "a/deep/2.jpg", "b/a/3.jpg", "4.jpg"]
+    for text, expected in (("a=0.5,a/deep=3", [0.5, 3, 0.5, 1]), ("b=0.25", [1, 1, 0.25, 1])):
+        weights = folder_weights(text, names)
+        assert weights is not None
+        assert weights.tolist() == expected
+    assert folder_weights(None, names) is None
+    weights = np.repeat([2.0, 0.3, 1.0], 100)
+    times = np.zeros(300)
+    for epoch in range(20):
+        order = BatchOrder(300, 10, 4, epoch, weights=weights)
+        assert len(order) == 33
+        times += np.bincount([i for batch in order for _, i in batch], minlength=300)
+        assert list(BatchOrder(300, 10, 4, epoch, 5, weights=weights)) == list(order)[5:]
+    assert times[:100].mean() == pytest.approx(40, rel=0.02)
+    assert times[100:200].mean() == pytest.approx(6, rel=0.05)
+    assert times[100:200].max() < 15
+    assert times[200:].mean() == pytest.approx(20, rel=0.02)
+    alike = BatchOrder(300, 10, 4, 0, weights=np.ones(300))
+    assert sorted(i for batch in alike for _, i in batch) == list(range(300))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("a", "FOLDER=NUMBER"), ("a=x", "FOLDER=NUMBER"), ("a=0", "above 0"), ("a=nan", "above 0"), ("c=2", "name c")],
+)
+def test_folder_weights_that_make_no_sense(text: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        folder_weights(text, ["a/1.jpg"])
 
 
 def test_the_prior_is_a_distribution_around_the_colors(photo_folder: Path) -> None:

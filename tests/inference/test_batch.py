@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from colorizer import Colorizer, Settings, UserError
+from colorizer import LOOKS, Colorizer, Settings, UserError
 from colorizer.color.lab import rgb_to_lab
 from colorizer.inference import batch
 from colorizer.inference.batch import plan, run
@@ -116,6 +117,19 @@ def test_every_adjustment_is_an_option(tmp_path: Path) -> None:
         read_picture(photo), Settings(1.5, saturation=1.1, strength=0.9, working_size=160), [(300, 250, 25, "#2040c0")]
     )
     assert np.abs(colorized.rgb.astype(int) - expected.rgb).max() <= 1
+
+
+def test_a_look_and_what_differs_from_it(tmp_path: Path) -> None:
+    photo = EXAMPLES / "black-and-white" / "coffee.jpg"
+    for name, options, settings in (
+        ("vivid", ("--look", "vivid"), LOOKS["vivid"]),
+        ("paler", ("--look", "vivid", "--strength", 0.5), replace(LOOKS["vivid"], strength=0.5)),
+    ):
+        done = _colorizer(photo, "-o", tmp_path / name, "--format", "png", *options)
+        assert done.returncode == 0, done.stderr
+        expected = Colorizer.from_pretrained().colorize(read_picture(photo), settings)
+        written = read_picture(tmp_path / name / "coffee.png").rgb
+        assert np.abs(written.astype(int) - expected.rgb).max() <= 1
 
 
 def test_hints_for_a_folder_go_by_name(album: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colorizer import Colorizer, Settings, UserError
+from colorizer import LOOKS, Colorizer, Settings, UserError
 from colorizer.arrays import resize, resize_linear
 from colorizer.color.difference import ciede2000
 from colorizer.color.gamut import fit_gamut
@@ -137,6 +137,19 @@ def test_settings_change_the_colors(colorizer: Colorizer) -> None:
     for bad in ({"vividness": -1}, {"saturation": 9}, {"strength": 2}, {"temperature": 0}, {"working_size": 8}):
         with pytest.raises(UserError, match="must"):
             Settings(**bad)
+
+
+def test_looks_are_ever_bolder_and_natural_is_the_default(colorizer: Colorizer) -> None:
+    assert list(LOOKS) == ["cautious", "natural", "vivid"]
+    assert LOOKS["natural"] == Settings()
+    path = EXAMPLES / "black-and-white" / "coffee.jpg"
+    bold = [colorfulness(np.asarray(colorizer(path, look))) for look in LOOKS.values()]
+    assert bold[0] * 1.1 < bold[1] < bold[2] / 1.1
+
+
+def test_the_temperature_rises_with_the_vividness() -> None:
+    assert [Settings(vividness=v).annealing for v in (0, 1, 2.9, 9)] == pytest.approx([0.5, 0.5, 0.6, 0.6])
+    assert Settings(vividness=3, temperature=0.2).annealing == 0.2
 
 
 def test_the_working_size_suits_the_checkpoint(colorizer: Colorizer) -> None:

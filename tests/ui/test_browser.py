@@ -489,6 +489,21 @@ def test_adjusting_acts_at_once_and_on_the_download(page: Page, tmp_path: Path) 
     assert none < 0.5
 
 
+def test_a_look_sets_the_vividness_and_shows_at_once(page: Page) -> None:
+    _drop(page, EXAMPLES / "black-and-white" / "coffee.jpg")
+    vividness = page.get_by_role("spinbutton", name=re.compile("Vividness %")).first
+    for look, percent in (("Vivid", "290"), ("Cautious", "0"), ("Natural", "100")):
+        before = _image_of(page)
+        page.get_by_role("radio", name=look).first.check()
+        expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
+        expect(vividness).to_have_value(percent)
+    _set(vividness, 290)
+    expect(page.get_by_role("radio", name="Vivid").first).to_be_checked()
+    _set(vividness, 150)
+    for look in ("Cautious", "Natural", "Vivid"):
+        expect(page.get_by_role("radio", name=look).first).not_to_be_checked()
+
+
 def _take_first_alternative(page: Page) -> None:
     page.get_by_role("tab", name="Alternatives").click()
     page.get_by_role("button", name="Show alternatives").click()
