@@ -24,6 +24,7 @@ from colorizer.training.runs import find_runs
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 EXAMPLES = ROOT / "examples"
+PASSWORD = "open, sesame"
 
 needs_shared = pytest.mark.skipif(
     not SHARED.is_dir(), reason="left out: needs the photographs of ../shared/data, which are not in the repository"
@@ -118,6 +119,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     environment = {
         **os.environ, "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port),
         "COLORIZER_RUNS": str(folder / "runs"), "GRADIO_TEMP_DIR": str(folder / "gradio"), "OMP_NUM_THREADS": "1",
+        "COLORIZER_OWNER_PASSWORD": PASSWORD,
     }  # fmt: skip
     environment.pop("SPACE_ID", None)
     with (folder / "log.txt").open("wb") as log:

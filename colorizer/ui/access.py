@@ -1,19 +1,158 @@
-"""What the page may read and change, and for whom."""
+"""Who may do what on the page: whoever runs it everything, visitors only what harms nobody."""
 
 from __future__ import annotations
 
+import functools
+import hmac
+import ipaddress
 import os
 import shutil
+import stat
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import gradio as gr
+from gradio.context import LocalContext
+from gradio.utils import get_upload_folder
 
 from ..errors import UserError
 from ..files import cache_folder
+from ..model.checkpoints import BUNDLED
 from ..pictures.sources import EXAMPLES
+
+_PASSWORD = "COLORIZER_OWNER_PASSWORD"
+_FORWARDED = {"forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"}
+_WRONG_SECONDS = 1.0  # that a wrong password takes
+_signed_in: set[str] = set()  # sessions
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# ------------------------------------------------------------------------------------------------ who
 
 
 def on_space() -> bool:
     """True on Hugging Face Spaces, where strangers share one machine."""
     return "SPACE_ID" in os.environ
+
+
+def _private() -> bool:
+    """Whether the server is for this computer alone."""
+    shared = os.environ.get("GRADIO_SHARE", "false").lower() not in ("", "0", "false")
+    return _is_loopback(os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")) and not shared and not on_space()
+
+
+def _is_loopback(host: str) -> bool:
+    """Of a host without a port, in brackets or not."""
+    try:
+        return host.lower() == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_owner() -> bool:
+    """Whether what is asked for is asked by whoever runs the page.
+
+    That is who sits at the computer: the server is bound to it alone, and the request comes from it, is addressed to it
+    (a foreign name in the address is another page's trick), and was forwarded by nobody. From elsewhere, it is who gave
+    $COLORIZER_OWNER_PASSWORD.
+    """
+    request = LocalContext.request.get(None)
+    if request is None:  # the program itself; within the page every call has one
+        return _private() and LocalContext.blocks.get(None) is None
+    if request.session_hash in _signed_in:
+        return True
+    headers = {str(k).lower(): str(v) for k, v in dict(request.headers).items()}
+    client = request.client
+    host = headers.get("host", "")
+    name = host if host.endswith("]") else host.rpartition(":")[0] or host
+    return (
+        _private() and client is not None and _is_loopback(client.host) and _is_loopback(name)
+        and not _FORWARDED & headers.keys()
+    )  # fmt: skip
+
+
+def sign_in(password: str) -> None:
+    """Take who asks for the owner, if the password is right.
+
+    Raises:
+        UserError: it is not, or there is none.
+    """
+    right, request = os.environ.get(_PASSWORD, ""), LocalContext.request.get(None)
+    if not right:
+        raise UserError(f"This page has no password: whoever runs it can set {_PASSWORD}.")
+    if request is None or not request.session_hash or not hmac.compare_digest(str(password).encode(), right.encode()):
+        time.sleep(_WRONG_SECONDS)
+        raise UserError("This is not the password.")
+    _signed_in.add(request.session_hash)
+
+
+def check_owner() -> None:
+    """Let nobody else go on.
+
+    Raises:
+        UserError: it is a visitor.
+    """
+    if is_owner():
+        return
+    elsewhere = "Duplicate the Space to your account, or run" if on_space() else "Run"
+    raise UserError(f"Only whoever runs this page can do this, after signing in. {elsewhere} the program at home.")
+
+
+def owner_only(function: Function) -> Function:
+    """A function of the page that visitors can't call."""
+
+    @functools.wraps(function)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        check_owner()
+        return function(*args, **kwargs)
+
+    return cast(Function, checked)
+
+
+def session() -> str:
+    """The page that asks; "" outside of any."""
+    request = LocalContext.request.get(None)
+    return (request.session_hash or "") if request else ""
+
+
+# ----------------------------------------------------------------------------------------------- what
+
+
+class GuardedBlocks(gr.Blocks):
+    """A page whose functions are given no file but those that were uploaded."""
+
+    async def preprocess_data(
+        self, block_fn: Any, inputs: list[Any], state: Any = None, explicit_call: bool = False
+    ) -> Any:
+        """As Gradio's; components that decode files themselves are guarded, too."""
+        if not explicit_call:  # which is the program's own
+            check_paths(inputs)
+        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
+
+
+def check_paths(data: Any) -> None:
+    """Refuse files, anywhere in what a client sent, that it has not uploaded.
+
+    Raises:
+        gr.Error: one lies elsewhere, or is a folder, a device or a pipe.
+    """
+    if isinstance(data, dict):
+        if isinstance(data.get("path"), str) and not _is_upload(data["path"]):
+            raise gr.Error("This file was not uploaded here, or it was put away. Drop it again.", print_exception=False)
+        for value in data.values():
+            check_paths(value)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            check_paths(value)
+
+
+def _is_upload(path: str) -> bool:
+    try:
+        where = Path(path).resolve(strict=True)
+        return Path(get_upload_folder()).resolve() in where.parents and stat.S_ISREG(where.stat().st_mode)
+    except (OSError, ValueError, RuntimeError):
+        return False
 
 
 def uploads_folder() -> Path:
@@ -22,31 +161,39 @@ def uploads_folder() -> Path:
 
 
 def keep_upload(file: str) -> str:
-    """Copy an uploaded file there, under its name in a folder of its own; returns where."""
+    """Copy an uploaded file there, under its name in a folder of its own; returns where. A visitor's is not kept."""
+    if not is_owner():
+        return file
     target = uploads_folder() / Path(file).parent.name[:12] / Path(file).name
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(file, target)
     return str(target)
 
 
-def allowed_roots() -> list[Path] | None:
-    """Below which folders the page may read pictures to train and measure on; None is everywhere.
+def check_checkpoint(checkpoint: str | None) -> None:
+    """Let visitors color with the bundled network alone.
 
-    $COLORIZER_DATA_ROOTS says so, separated as in $PATH. Else, who opens the page on the computer that it runs on may
-    read everything there; from elsewhere only the working folder can be read, and on a Space only the examples.
+    Raises:
+        UserError: another one, for a visitor.
     """
-    own = [EXAMPLES, uploads_folder(), cache_folder() / "imagenette"]
-    if on_space():
-        return own[:1]
+    if checkpoint and checkpoint != BUNDLED:
+        check_owner()
+
+
+def allowed_roots() -> list[Path] | None:
+    """Below which folders pictures to train and measure on may be read; None is everywhere.
+
+    $COLORIZER_DATA_ROOTS says so, separated as in $PATH. Else whoever runs the page may read everything, and visitors
+    the examples and what they have uploaded.
+    """
+    visitors = [EXAMPLES, Path(get_upload_folder())]
     if roots := os.environ.get("COLORIZER_DATA_ROOTS"):
-        return [*map(Path, roots.split(os.pathsep)), *own]
-    if os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1") in ("127.0.0.1", "localhost", "::1"):
-        return None
-    return [Path.cwd(), *own]
+        return [*map(Path, roots.split(os.pathsep)), *visitors, uploads_folder(), cache_folder() / "imagenette"]
+    return None if is_owner() else visitors
 
 
 def check_folder(data: str | None) -> str:
-    """The data set given, if this server may read it.
+    """The data set given, if who asks may read it.
 
     Raises:
         UserError: nothing given, or outside of `allowed_roots`.
@@ -56,12 +203,13 @@ def check_folder(data: str | None) -> str:
         raise UserError("Say which pictures: give a folder on this computer, or a zip file.")
     place = data.split(":", 1)[1] if data.startswith(("imagenette:", "imagenet:")) else data
     roots = allowed_roots()
-    if roots is None or place in ("sample", "imagenette"):
+    if roots is None or place == "sample":
+        return data
+    if place == "imagenette":  # a download
+        check_owner()
         return data
     where = Path(place).expanduser().resolve()
     if not any(root.resolve() in [where, *where.parents] for root in roots):
-        if on_space():
-            raise UserError("On a shared Space only the examples can be used. Duplicate the Space, or run it at home.")
         raise UserError(
             f"{place} lies outside of the folders that this page may read. Whoever runs it can add it to "
             f"COLORIZER_DATA_ROOTS."

@@ -8,6 +8,7 @@ import gradio as gr
 import numpy as np
 
 from . import colorize, evaluate, train
+from .access import GuardedBlocks
 from .common import colorizer_for, computing
 from .theme import CSS, theme
 
@@ -17,7 +18,7 @@ _PAGE_JS = files(__package__).joinpath("page.js").read_text(encoding="utf-8")
 
 def build() -> gr.Blocks:
     """The page with its tabs."""
-    with gr.Blocks(title="Colorizer", delete_cache=(3600, 3600), analytics_enabled=False) as page:
+    with GuardedBlocks(title="Colorizer", delete_cache=(3600, 3600), analytics_enabled=False) as page:
         gr.Markdown("# Colorizer\nBlack-and-white photographs in color.", elem_id="title")
         with gr.Tabs(selected="colorize") as tabs:
             with gr.Tab("Colorize", id="colorize"):
@@ -27,8 +28,9 @@ def build() -> gr.Blocks:
             with gr.Tab("Evaluate", id="evaluate"):
                 evaluate_with = evaluate.build()
             with training:
-                train.build(tabs, colorize_with, evaluate_with)
+                parts = train.build(tabs, colorize_with, evaluate_with)
         page.load(None, js=_PAGE_JS, api_visibility="private")
+        page.load(train.greet, None, parts, api_visibility="private", show_progress="hidden")
     return page.queue(max_size=32, default_concurrency_limit=4)
 
 

@@ -363,7 +363,7 @@ def _side() -> _Side:
     )
     with gr.Accordion("More", open=False):
         checkpoint = gr.Dropdown(
-            label="Network", choices=checkpoint_names(), value=BUNDLED, allow_custom_value=True,
+            label="Network", choices=[BUNDLED], value=BUNDLED, allow_custom_value=True,
             info="The bundled one, or one of yours",
         )  # fmt: skip
         size = gr.Slider(

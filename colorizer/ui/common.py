@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import html
 import inspect
@@ -22,6 +23,7 @@ from ..errors import UserError
 from ..inference.colorizer import Colorizer
 from ..model.checkpoints import BUNDLED, find_checkpoint
 from ..training.runs import find_runs
+from .access import check_checkpoint, is_owner
 
 HEAVY = "heavy"  # concurrency_id of everything that computes: one at a time
 _RESULTS = Path(tempfile.gettempdir()) / f"colorizer-results-{os.getuid() if hasattr(os, 'getuid') else 0}"
@@ -66,7 +68,8 @@ def computing(function: Function) -> Function:
 
     @functools.wraps(function)
     def on_the_worker(*args: Any, **kwargs: Any) -> Any:
-        return _worker.submit(function, *args, **kwargs).result()
+        context = contextvars.copy_context()  # it says who asks
+        return _worker.submit(context.run, function, *args, **kwargs).result()
 
     return cast(Function, on_the_worker)
 
@@ -75,7 +78,12 @@ _loading = threading.Lock()
 
 
 def checkpoint_path(checkpoint: str) -> str:
-    """What a checkpoint chosen on the page is on a command line: a run's name becomes its folder."""
+    """What a checkpoint chosen on the page is on a command line: a run's name becomes its folder.
+
+    Raises:
+        UserError: a visitor chose another one than the bundled.
+    """
+    check_checkpoint(checkpoint)
     named = runs_folder() / checkpoint
     return str(named) if checkpoint != BUNDLED and named.is_dir() else checkpoint
 
@@ -93,10 +101,9 @@ def _load(file: str, modified: int) -> Colorizer:
 
 
 def checkpoint_names() -> list[str]:
-    """The bundled checkpoint, and the runs that have one."""
-    return [
-        BUNDLED, *(r.folder.name for r in find_runs(runs_folder()) if (r.folder / "best.safetensors").exists())
-    ]  # fmt: skip
+    """The bundled checkpoint, and the runs that have one, for whoever runs the page."""
+    runs = find_runs(runs_folder()) if is_owner() else []
+    return [BUNDLED, *(run.folder.name for run in runs if (run.folder / "best.safetensors").exists())]
 
 
 def result_folder() -> Path:

@@ -30,7 +30,7 @@ from ..files import cache_folder
 from ..inference.settings import Settings
 from ..model.checkpoints import BUNDLED, load_checkpoint
 from ..pictures.sources import EXAMPLES
-from .access import check_folder, keep_upload, on_space
+from .access import check_folder, is_owner, keep_upload, owner_only, session
 from .common import (
     HEAVY,
     checkpoint_names,
@@ -47,6 +47,7 @@ _SHOWN = 24  # pictures in the gallery
 _KEPT = 3  # evaluations in memory: those last looked at
 _stops: dict[str, threading.Event] = {}
 _evaluations: OrderedDict[str, Evaluation] = OrderedDict()
+_own: set[tuple[str, str]] = set()  # sessions, and what they have measured
 _opening = threading.Lock()
 _titles = {metric.title: name for name, metric in METRICS.items()}
 
@@ -95,6 +96,7 @@ def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Ite
         check_folder(held_out_data(run))
     evaluation = Evaluation.open(paths, data, Settings(), int(limit or 0) or None, fresh=bool(fresh))
     stop, token = threading.Event(), str(evaluation.store.folder)
+    _own.add((session(), token))
     _stops[token] = stop
     begun, total = time.monotonic(), len(evaluation.test_set.names)
     shown = begun
@@ -145,6 +147,8 @@ def _keep(token: str, evaluation: Evaluation) -> None:
 
 def _evaluation(token: str) -> Evaluation:
     """One that was measured, out of memory or from disk."""
+    if not is_owner() and (session(), token) not in _own:
+        raise UserError("Evaluate something first.")
     if token in _evaluations:
         return _evaluations[token]
     if Path(token or "") not in find_evaluations(cache_folder(), runs_folder(), *runs_folder().glob("*")):
@@ -212,8 +216,10 @@ def histograms(token: str) -> tuple[Any, ...]:
 
 
 def stored_names() -> list[tuple[str, str]]:
-    """The evaluations on disk, the latest first: what they are of, and where."""
-    names = []
+    """The evaluations on disk, the latest first: what they are of, and where; none for visitors."""
+    names: list[tuple[str, str]] = []
+    if not is_owner():
+        return names
     for folder in find_evaluations(cache_folder(), *runs_folder().glob("*"))[:50]:
         try:
             about = json.loads((folder / "about.json").read_text())
@@ -238,10 +244,9 @@ def command_of(token: str) -> str:
 
 
 @friendly
+@owner_only
 def take_checkpoint(file: str, chosen: list[str]) -> gr.Dropdown:
     """Keep an uploaded checkpoint, and choose it."""
-    if on_space():
-        raise UserError("A shared Space takes no checkpoints. Duplicate it, or run the program at home.")
     load_checkpoint(file)  # says at once what is wrong
     kept = keep_upload(file)
     return gr.Dropdown(choices=[*checkpoint_names(), kept], value=[*(chosen or []), kept])
@@ -260,7 +265,7 @@ def build() -> gr.Dropdown:
     with gr.Row(equal_height=False):
         with gr.Column(scale=3, min_width=280):
             checkpoints = gr.Dropdown(
-                label="Checkpoints", choices=checkpoint_names(), value=[BUNDLED], allow_custom_value=True,
+                label="Checkpoints", choices=[BUNDLED], value=[BUNDLED], allow_custom_value=True,
                 multiselect=True, info="The bundled one, runs, or paths; two or more are compared on the same pictures",
             )  # fmt: skip
             upload = gr.UploadButton("Upload a checkpoint", file_types=[".safetensors"], size="sm")
@@ -312,7 +317,7 @@ def build() -> gr.Dropdown:
         files = gr.Files(label="Keep it", interactive=False)
         again = gr.Code(label="The same by command line", interactive=False, language="shell", buttons=["copy"])
         figures = gr.JSON(visible=False)
-    before = gr.Dropdown(label="Evaluations of before", choices=stored_names(), value=None)
+    before = gr.Dropdown(label="Evaluations of before", choices=[], value=None)
     private: dict[str, Any] = {"api_visibility": "private"}
     seen: dict[str, Any] = {"show_progress_on": pictures, **private}
     look = ([token, metric, order], [pictures, shown, legend])

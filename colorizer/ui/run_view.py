@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..errors import UserError
 from ..training.runs import Run, find_runs
+from .access import check_owner, is_owner
 from .common import duration, progress_bar, runs_folder
 
 _STATES = {
@@ -20,12 +21,17 @@ _STATES = {
 
 
 def run_names() -> list[str]:
-    """Of all runs, the one that last did something first."""
-    return [run.folder.name for run in find_runs(runs_folder())]
+    """Of all runs, the one that last did something first; none for visitors."""
+    return [] if not is_owner() else [run.folder.name for run in find_runs(runs_folder())]
 
 
 def named_run(name: str | None) -> Run:
-    """The run chosen on the page."""
+    """The run chosen on the page.
+
+    Raises:
+        UserError: there is none of that name, or it is a visitor who asks.
+    """
+    check_owner()
     if not name or not re.fullmatch(r"[\w][\w.-]*", name) or not (runs_folder() / name).is_dir():
         raise UserError("Choose a run first.")
     return Run(runs_folder() / name)

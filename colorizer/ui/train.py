@@ -21,20 +21,13 @@ from ..pictures.reading import thumbnail_rgb
 from ..pictures.sources import ZipSource
 from ..processes import run_module
 from ..training.config import TrainingConfig, TrainingOptions
-from ..training.runs import Run, start
-from .access import check_folder, keep_upload, on_space
+from ..training.runs import start
+from .access import check_folder, is_owner, keep_upload, on_space, owner_only, sign_in
 from .common import checkpoint_names, duration, friendly, result_folder, runs_folder
-from .run_view import follow, named_run, run_names
+from .run_view import follow, named_run
 
 _ROWS, _COLUMNS, _SIDE = 3, 8, 96  # of the contact sheet
 _FRESH = "the classifier"  # what a network starts from, if not from a checkpoint
-_REFUSED = "Training is switched off on this shared Space. Duplicate the Space to your account, or run it at home."
-
-
-def _launch(run: Run, arguments: list[str]) -> None:
-    if on_space():
-        raise UserError(_REFUSED)
-    start(run.folder, arguments)
 
 
 def _init(chosen: str | None) -> str | None:
@@ -61,6 +54,7 @@ def _config(
 
 
 @friendly
+@owner_only
 def start_training(
     data: str, epochs: float, network: str, objective: str, features: str, batch_size: float,
     learning_rate: float, size: float, features_weights: str, limit: float, init: str,
@@ -88,11 +82,12 @@ def start_training(
     output = str(runs_folder() / name)
     settings = (data, epochs, network, objective, features, batch_size, learning_rate, size, features_weights, limit)
     _, arguments = _config(output, *settings, init)
-    _launch(Run(Path(output)), [*arguments, "--log-every=5"])
+    start(Path(output), [*arguments, "--log-every=5"])
     return name
 
 
 @friendly
+@owner_only
 def stop_training(name: str) -> str:
     """Ask a run to save and stop after its current step; it can be resumed.
 
@@ -109,6 +104,7 @@ def stop_training(name: str) -> str:
 
 
 @friendly
+@owner_only
 def resume_training(name: str) -> str:
     """Go on with a run that was stopped or died.
 
@@ -122,11 +118,12 @@ def resume_training(name: str) -> str:
         raise UserError(f"The run {name} has finished all its epochs.")
     if run.process() is not None:
         raise UserError(f"The run {name} is still going.")
-    _launch(run, ["--resume", str(run.folder)])
+    start(run.folder, ["--resume", str(run.folder)])
     return name
 
 
 @friendly
+@owner_only
 def delete_run(name: str) -> str:
     """Delete a run and all that it learned.
 
@@ -135,8 +132,6 @@ def delete_run(name: str) -> str:
     Returns:
         what was done.
     """
-    if on_space():
-        raise UserError(_REFUSED)
     named_run(name).delete()
     return f"{name} is deleted."
 
@@ -163,14 +158,13 @@ def training_status(name: str) -> dict[str, Any]:
 @friendly
 def take_zip(file: str) -> str:
     """Keep an uploaded zip for as long as runs may want it; returns where."""
-    if on_space():
-        raise UserError("A shared Space takes no data sets. Duplicate the Space, or run the program at home.")
     if not ZipSource(Path(file)).names:
         raise UserError("There are no pictures in this zip file.")
     return keep_upload(file)
 
 
 @friendly
+@owner_only
 def look(data: str, limit: float, progress: gr.Progress = gr.Progress()) -> tuple[str, gr.Image]:  # noqa: B008
     """How many pictures there are, how many are left out and why, the split, and a contact sheet."""
     pictures = survey(
@@ -199,10 +193,9 @@ def _contact_sheet(pictures: Survey) -> str:
 
 
 @friendly
+@owner_only
 def how_long(*settings: Any) -> str:
     """How long a run with the settings on the page would take, measured on a few batches by a process of its own."""
-    if on_space():
-        raise UserError(_REFUSED)
     _, arguments = _config("unused", *settings)
     done = run_module("colorizer.commands.train", [*arguments, "--estimate"])
     if done.returncode != 0:
@@ -219,16 +212,16 @@ def how_long(*settings: Any) -> str:
 
 
 @friendly
+@owner_only
 def exported(name: str) -> list[str]:
     """One small file of a run's best weights, and its model card."""
     return [str(path) for path in export(load_checkpoint(named_run(name).folder), result_folder(), name)]
 
 
 @friendly
+@owner_only
 def pushed(name: str, repository: str, token: str) -> str:
     """Upload a run's best weights to the Hugging Face Hub; the address."""
-    if on_space():
-        raise UserError("A shared Space uploads nothing. Duplicate it, or run the program at home.")
     address = push(
         load_checkpoint(named_run(name).folder), (repository or "").strip(), token=(token or "").strip() or None
     )
@@ -247,15 +240,49 @@ def _start_choices() -> list[str]:
     return [_FRESH, *checkpoint_names()]
 
 
-def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown) -> None:
+def greet() -> tuple[gr.Column, gr.Row, gr.Timer]:
+    """Show the tab to whoever runs the page, and to others where to sign in."""
+    owner = is_owner()
+    return gr.Column(visible=not owner), gr.Row(visible=owner), gr.Timer(active=owner)
+
+
+@friendly
+def enter(password: str) -> tuple[Any, ...]:
+    """Sign in on a page that is opened from another computer; training and everything else is allowed then.
+
+    Args:
+        password: as in COLORIZER_OWNER_PASSWORD of the server.
+    """
+    sign_in(password)
+    return greet()
+
+
+def _gate() -> tuple[gr.Column, gr.Textbox, gr.Button]:
+    """What visitors see instead of the tab."""
+    with gr.Column(visible=False, elem_id="gate") as gate:
+        gr.Markdown(
+            "Training is for whoever runs this page. "
+            + ("Duplicate the Space to your account, or run" if on_space() else "To train a network of your own, run")
+            + " the program at home."
+        )
+        with gr.Row(equal_height=True):
+            password = gr.Textbox(label="Password", type="password", info="For whoever runs this page", scale=3)
+            button = gr.Button("Sign in", scale=1, min_width=90)
+    return gate, password, button
+
+
+def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown) -> list[Any]:
     """Lay out the tab.
 
     Args:
         tabs: of the page.
         colorize_with, evaluate_with: the choice of a network on the other tabs.
+    Returns:
+        what `greet` shows or hides.
     """
     defaults = TrainingOptions(data="", output="")
-    with gr.Row():
+    gate, password, button = _gate()
+    with gr.Row(visible=False) as inside:
         with gr.Column(scale=2, min_width=280, elem_id="choose"):
             data = gr.Textbox(
                 label="Pictures", submit_btn="Look", elem_id="pictures-from",
@@ -270,7 +297,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
             epochs = gr.Number(label="Epochs", value=defaults.epochs, precision=0)
             with gr.Accordion("More", open=False):
                 init = gr.Dropdown(
-                    _start_choices(),
+                    [_FRESH, BUNDLED],
                     value=_FRESH,
                     label="Start from",
                     allow_custom_value=True,
@@ -296,9 +323,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
             estimated = gr.Markdown()
         with gr.Column(scale=3, min_width=280):
             # A run that was just started is not among the choices that the page was built with.
-            name = gr.Dropdown(
-                label="Run", choices=run_names(), value=next(iter(run_names()), None), allow_custom_value=True
-            )
+            name = gr.Dropdown(label="Run", choices=[], value=None, allow_custom_value=True)
             bar = gr.HTML(elem_id="run-progress", visible=False)
             summary = gr.Markdown()
             with gr.Row(elem_id="run-buttons"):
@@ -357,4 +382,10 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
     state = gr.JSON(visible=False)
     said.submit(training_status, name, state, api_name="training_status")
     name.input(lambda: gr.Files(visible=False), None, file, **quiet).then(follow, name, outputs, **quiet)
-    gr.Timer(2).tick(follow, name, outputs, **quiet)
+    timer = gr.Timer(2, active=False)
+    timer.tick(follow, name, outputs, **quiet)
+    parts: list[Any] = [gate, inside, timer]
+    gr.on([password.submit, button.click], enter, password, parts, api_name="sign_in").success(
+        follow, name, outputs, **quiet
+    )
+    return parts

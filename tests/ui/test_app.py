@@ -140,6 +140,7 @@ def test_the_endpoints_are_named_and_described(client: Client) -> None:
         "/alternatives",
         "/colorize_batch",
         "/train",
+        "/sign_in",
         "/stop_training",
         "/resume_training",
         "/delete_run",
@@ -239,8 +240,10 @@ def test_folders_outside_of_the_allowed_roots_are_refused(
     assert check_folder(str(photo_folder / "class1"))
     with pytest.raises(UserError, match="lies outside"):
         check_folder(str(link))
-    for own in ("sample", "imagenette", str(EXAMPLES / "color")):
+    for own in ("sample", str(EXAMPLES / "color")):
         assert check_folder(own) == own
+    with pytest.raises(UserError, match="Only whoever runs"):
+        check_folder("imagenette")
 
 
 def test_training_is_refused_on_a_shared_space(monkeypatch: pytest.MonkeyPatch, photo_folder: Path) -> None:
@@ -251,15 +254,15 @@ def test_training_is_refused_on_a_shared_space(monkeypatch: pytest.MonkeyPatch, 
 
     monkeypatch.setenv("SPACE_ID", "someone/colorizer")
     settings = ("skip_fusion", "classification", "tf_efficientnet_lite0", 4, 0, 32, "", 0, "the classifier")
-    from colorizer.ui.train import delete_run, how_long, take_zip
+    from colorizer.ui.train import delete_run, how_long, pushed
 
     for refused in (
         lambda: start_training("sample", 1, *settings),
         lambda: how_long("sample", 1, *settings),
-        lambda: take_zip("a.zip"),
         lambda: delete_run("mine"),
+        lambda: pushed("mine", "someone/network", ""),
     ):
-        with pytest.raises(gr.Error, match="Duplicate the Space"):
+        with pytest.raises(gr.Error, match=r"Only whoever runs this page.*Duplicate the Space"):
             refused()
-    with pytest.raises(Exception, match="only the examples"):
+    with pytest.raises(UserError, match="lies outside"):
         check_folder(str(photo_folder))
