@@ -71,7 +71,10 @@ def scan_pictures(
     memory: dict[str, list[str]] = _read_json(memory_file)
 
     def look(name: str) -> tuple[str, list[str]]:
-        stamp = source.stamp(name)
+        try:
+            stamp = source.stamp(name)
+        except OSError:  # it went away, or is a link to nowhere
+            return name, ["", name, "broken"]
         remembered = memory.get(name)
         return name, remembered if remembered and remembered[0] == stamp else [stamp, *_examine(source, name)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -100,7 +101,7 @@ def plan(inputs: Iterable[Path], output: Path, format: str | None = None) -> lis
             within_output = output.resolve()
             if path.resolve() == within_output:
                 raise UserError(f"The output folder is the input folder {path}. Choose another with -o.")
-            pictures = [p for p in find_pictures(path) if within_output not in p.resolve().parents]
+            pictures = [p for p in find_pictures(path) if within_output not in Path(os.path.realpath(p)).parents]
             if not pictures:
                 raise UserError(f"There are no pictures in {path}.")
             pairs = [(p, p.relative_to(path)) for p in pictures]
@@ -121,7 +122,7 @@ def plan(inputs: Iterable[Path], output: Path, format: str | None = None) -> lis
                 number += 1
                 named = target.with_stem(f"{target.stem}-{number}")
             taken.add(named.with_suffix(""))
-            if archive is None and named.resolve() == source.resolve():
+            if archive is None and os.path.realpath(named) == os.path.realpath(source):
                 raise UserError(f"{source} would be written over. Choose another folder with -o.")
             jobs.append(Job(source, named, archive, hints.get(source.stem)))
     if alone := set(hints) - {job.source.stem for job in jobs}:

@@ -9,6 +9,8 @@ import io
 import os
 import struct
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +49,9 @@ def read_picture(source: str | os.PathLike[str] | bytes | Image.Image, name: str
 
 
 def _read(source: str | os.PathLike[str] | bytes | Image.Image, name: str) -> Photo:
-    try:
+    if isinstance(source, str | os.PathLike) and Path(source).exists() and not Path(source).is_file():
+        raise UserError(f"{name} is a folder or a device, not a picture.")  # a pipe would be waited for
+    with _in_words(name):
         if isinstance(source, Image.Image):
             return _decode(source, name, None)
         with _opened(source) as image:
@@ -55,15 +59,22 @@ def _read(source: str | os.PathLike[str] | bytes | Image.Image, name: str) -> Ph
                 with _opened(source) as checked:
                     checked.verify()
             return _decode(image, name, source)
+
+
+@contextmanager
+def _in_words(name: str) -> Iterator[None]:
+    """What Pillow's decoders say of odd files, as a UserError."""
+    try:
+        yield
     except FileNotFoundError as error:
-        raise UserError(f"There is no file {source if isinstance(source, str) else name}.") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{name} is a folder, not a picture.") from error
+        raise UserError(f"There is no file {name}.") from error
     except UnidentifiedImageError as error:
         raise UserError(f"{name} is not a picture that can be read. Use a JPEG, PNG, WebP or TIFF file.") from error
     except Image.DecompressionBombError as error:
         raise UserError(_too_large(name)) from error
-    except (OSError, ValueError, SyntaxError, EOFError, struct.error) as error:  # Pillow's decoders on broken files
+    except UserError:
+        raise
+    except (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, ArithmeticError, struct.error) as error:
         raise UserError(f"{name} is broken: only a part of it can be read. Use another copy of it.") from error
 
 
@@ -78,7 +89,9 @@ def _too_large(name: str) -> str:
 def _decode(image: Image.Image, name: str, source: str | os.PathLike[str] | bytes | None) -> Photo:
     if image.width * image.height > MAX_PIXELS:
         raise UserError(_too_large(name))
-    metadata, orientation = _metadata(image, name), image.getexif().get(_ORIENTATION, 1)
+    metadata = _metadata(image, name)
+    turned = image.format == "TIFF"  # by Pillow and OpenCV themselves
+    orientation = 1 if turned else image.getexif().get(_ORIENTATION, 1)
     rgb, alpha = _pixels(image, source)
     rgb = np.ascontiguousarray(upright(rgb, orientation))
     return Photo(rgb, None if alpha is None else np.ascontiguousarray(upright(alpha, orientation)), metadata)
@@ -147,12 +160,11 @@ def thumbnail_rgb(data: bytes, side: int) -> Array:
     Raises:
         UserError: as `read_picture`.
     """
-    try:
+    with _in_words("The picture"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         image = Image.open(io.BytesIO(data))
-    except (OSError, ValueError) as error:
-        raise UserError("This is not a picture that can be read.") from error
-    image.draft("RGB", (side, side))
-    return eight_bit(read_picture(image).rgb)
+        image.draft("RGB", (side, side))
+        return eight_bit(_decode(image, "The picture", None).rgb)
 
 
 def upright(pixels: Array, orientation: int) -> Array:
@@ -172,4 +184,4 @@ def find_pictures(folder: Path) -> list[Path]:
     for directory, subfolders, files in os.walk(folder):
         subfolders[:] = sorted(d for d in subfolders if not d.startswith("."))
         paths += [Path(directory, f) for f in files if f.lower().endswith(EXTENSIONS) and not f.startswith(".")]
-    return sorted(paths)
+    return sorted(path for path in paths if path.is_file() or path.is_symlink())  # no pipes, which would be waited for

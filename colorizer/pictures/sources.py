@@ -116,7 +116,8 @@ def _table_of_contents(shard: Path) -> dict[str, tuple[int, int]]:
 
 def _is_picture(name: str) -> bool:
     parts = name.split("/")
-    return name.lower().endswith(EXTENSIONS) and not any(part.startswith((".", "__MACOSX")) for part in parts)
+    hidden = any(part.startswith((".", "__MACOSX")) and part != "." for part in parts)  # tar -C folder . writes ./NAME
+    return name.lower().endswith(EXTENSIONS) and not hidden
 
 
 _SMALL, _MOST_SHRUNK = 10_000_000, 500  # bytes that need no look; ratio to what they take in a zip file

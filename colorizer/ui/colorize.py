@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -206,8 +207,11 @@ def _mask_url(mask: Plane) -> str:
 def show(picture: str | None, checkpoint: str, *knobs: float) -> tuple[Any, ...]:
     """Color what was dropped, and show the tools for it."""
     if not picture:
-        return (gr.skip(),) * 10
-    opened = opened_photos.get(picture)
+        return (gr.skip(),) * 12
+    try:
+        opened = opened_photos.get(picture)
+    except UserError as error:
+        return _refused(error)
     compared, colorized = _compared(opened, checkpoint, settings_of(*knobs), [])
     photo = opened.photo
     height, width = photo.rgb.shape[:2]
@@ -225,7 +229,17 @@ def show(picture: str | None, checkpoint: str, *knobs: float) -> tuple[Any, ...]
         "  \n".join([words, *photo.metadata.notes]),
         gr.Radio(choices=formats, value="png"),
         gr.Tabs(selected="compare"),
+        gr.skip(),
+        "",
     )
+
+
+def _refused(error: UserError) -> tuple[Any, ...]:
+    """The page's beginning again, and a sentence that stays."""
+    return (
+        gr.Column(visible=True), gr.Column(visible=False), gr.Column(visible=False), None, None, gr.skip(), [], "",
+        gr.skip(), gr.skip(), None, f'<p role="alert">{html.escape(str(error), quote=False)}</p>',
+    )  # fmt: skip
 
 
 @friendly
@@ -378,6 +392,7 @@ def _side() -> _Side:
 def build() -> gr.Dropdown:
     """Lay out the tab; returns the choice of the network."""
     with gr.Column(elem_id="begin") as begin:
+        refused = gr.HTML("", elem_id="refused")
         with gr.Row():
             with gr.Column(scale=3, min_width=280):
                 photo = gr.Image(
@@ -424,7 +439,7 @@ def build() -> gr.Dropdown:
     photo.change(
         show,
         [photo, *side.knobs],
-        [begin, work, album_work, files, slider, canvas, colorings, words, side.format, views],
+        [begin, work, album_work, files, slider, canvas, colorings, words, side.format, views, photo, refused],
         **quiet,
     ).then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")
     gr.on(

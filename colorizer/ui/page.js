@@ -1,5 +1,21 @@
-// Pictures that are pasted or dropped anywhere on the page go where one would drop them.
+// Pictures that are pasted or dropped anywhere on the page go where one would drop them; what is none is refused in words.
 () => {
+    const refused = (event) => {
+        const files = [...(event.dataTransfer ? event.dataTransfer.files : event.target.files || [])];
+        const name = files[0] && files[0].name;
+        const field = document.querySelector("#refused");
+        if (!event.target.closest("#drop") || !field || !files.length) return;
+        const known = /\.(jpe?g|png|webp|tiff?|bmp|gif|jp2|p[gp]m)$/i;
+        if (files.some((file) => file.type.startsWith("image/") || known.test(file.name))) return;
+        event.preventDefault();
+        event.stopPropagation();
+        const words = document.createElement("p");
+        words.setAttribute("role", "alert");
+        words.textContent = `${name} is not a picture that can be read. Use a JPEG, PNG, WebP or TIFF file.`;
+        field.replaceChildren(words);
+    };
+    document.addEventListener("drop", refused, true);
+    document.addEventListener("change", refused, true);
     const take = (event, files) => {
         const given = [...files].filter((file) => file.type.startsWith("image/") || file.name.endsWith(".zip"));
         const one = given.length === 1 && !given[0].name.endsWith(".zip");

@@ -8,11 +8,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from colorizer.errors import UserError
 from colorizer.pictures.photo import Photo
-from colorizer.pictures.reading import find_pictures, read_picture, thumbnail_rgb
+from colorizer.pictures.reading import find_pictures, read_picture, thumbnail_rgb, upright
+from colorizer.pictures.sixteen_bit import write_tiff
 from colorizer.pictures.writing import Output, write_picture
 
 from ..conftest import draw_photo
@@ -57,6 +58,28 @@ def test_exif_orientation_is_applied(orientation: int, tmp_path: Path) -> None:
     upright = np.asarray(image)
     corner = {1: (0, 0), 2: (0, -1), 3: (-1, -1), 4: (-1, 0), 5: (0, 0), 6: (-1, 0), 7: (-1, -1), 8: (0, -1)}
     assert np.array_equal(rgb[0, 0], upright[corner[orientation]])
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["raw", "tiff_lzw", "gray of 16 bits", "color of 16 bits"])
+def test_scans_with_an_orientation_are_turned_once(kind: str, orientation: int) -> None:
+    stored = np.asarray(draw_photo(5, (40, 24)))
+    buffer = io.BytesIO()
+    if kind == "color of 16 bits":
+        stored = stored.astype(np.uint16) * 257
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        write_tiff(buffer, stored, None, exif.tobytes(), None)
+    else:
+        if kind == "gray of 16 bits":
+            stored = stored[..., 1].astype(np.uint16) * 257
+        tags = TiffImagePlugin.ImageFileDirectory_v2()
+        tags[0x0112] = orientation
+        compression = None if kind == "raw" else "tiff_lzw"
+        Image.fromarray(stored).save(buffer, "TIFF", tiffinfo=tags, compression=compression)
+    photo = read_picture(buffer.getvalue())
+    expected = upright(stored, orientation)
+    assert np.array_equal(photo.rgb if stored.ndim == 3 else photo.rgb[..., 0], expected)
 
 
 def test_broken_files_are_one_sentence(tmp_path: Path) -> None:

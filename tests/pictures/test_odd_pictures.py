@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
+import tarfile
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -17,9 +19,11 @@ from PIL import Image, ImageCms
 
 from colorizer import Colorizer, Settings, UserError
 from colorizer.color.lab import lightness
+from colorizer.data.scan import scan_pictures
 from colorizer.inference import batch
 from colorizer.pictures.photo import MAX_PIXELS
 from colorizer.pictures.reading import read_picture
+from colorizer.pictures.sources import open_source
 from colorizer.pictures.writing import Output
 
 from ..conftest import draw_photo
@@ -171,3 +175,42 @@ def test_the_limit_is_said_where_it_is_enforced(tmp_path: Path) -> None:
     Image.new("1", (10001, 10000)).save(path)
     with pytest.raises(UserError, match=r"large.png has more than 100 megapixels. Make it smaller"):
         read_picture(path)
+
+
+def test_pipes_and_links_to_nowhere_end_no_folder(tmp_path: Path, colorizer: Colorizer) -> None:
+    folder = tmp_path / "album"
+    folder.mkdir()
+    draw_photo(1).save(folder / "a.png")
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "self.jpg").symlink_to(folder / "self.jpg")
+    (folder / "nowhere.png").symlink_to(tmp_path / "nowhere")
+    results = {r.job.source.name: r for r in batch.run(colorizer, batch.plan([folder], tmp_path / "out"))}
+    assert set(results) == {"a.png", "self.jpg", "nowhere.png"}
+    assert results["a.png"].written
+    for name in ("self.jpg", "nowhere.png"):
+        assert name in (results[name].problem or "")
+    with pytest.raises(UserError, match="not a picture"):
+        read_picture(folder / "pipe.jpg")
+    scan = scan_pictures(open_source(folder), cache=tmp_path)
+    assert [p.name for p in scan.pictures] == ["a.png"]
+    assert scan.left_out == {"broken": ["nowhere.png", "self.jpg"]}
+
+
+def test_a_picture_that_claims_to_be_huge_ends_no_training(tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    draw_photo(1).save(folder / "a.png")
+    (folder / "huge.png").write_bytes(_huge_png())
+    (folder / "bomb.png").write_bytes(_bomb())
+    scan = scan_pictures(open_source(folder), cache=tmp_path)
+    assert [p.name for p in scan.pictures] == ["a.png"]
+    assert scan.left_out == {"broken": ["bomb.png", "huge.png"]}
+
+
+def test_a_tar_file_of_a_folder_s_contents(tmp_path: Path) -> None:
+    draw_photo(1).save(tmp_path / "a.png")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for name in ("a.png", ".hidden.png"):
+            archive.add(tmp_path / name, f"./{name}")
+    assert open_source(tmp_path / "x.tar").names == ["x.tar/./a.png"]

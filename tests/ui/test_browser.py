@@ -580,10 +580,27 @@ def test_an_album_is_canceled(page: Page, tmp_path: Path) -> None:
         assert 1 <= len(archive.namelist()) < 60
 
 
-def test_a_broken_photo_is_a_message(page: Page, tmp_path: Path) -> None:
+def test_a_refused_file_is_a_sentence_and_the_page_goes_on(page: Page, tmp_path: Path) -> None:
+    whole = (EXAMPLES / "black-and-white" / "coffee.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.jpg").write_text("no picture")
-    page.locator("#drop input[type=file]").set_input_files(tmp_path / "text.jpg")
-    expect(page.get_by_text("text.jpg is not a picture that can be read")).to_be_visible(timeout=WAIT)
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "letter.pdf").write_bytes(b"%PDF-1.4 letter")
+    words = page.locator("#refused")
+    for name, said in (
+        ("cut.jpg", "cut.jpg is broken"),
+        ("text.jpg", "text.jpg is not a picture that can be read"),
+        ("empty.png", "empty.png is not a picture that can be read"),
+        ("letter.pdf", "letter.pdf is not a picture that can be read"),
+    ):
+        page.locator("#drop input[type=file]").set_input_files(tmp_path / name)
+        expect(words).to_contain_text(said, timeout=WAIT)
+        expect(page.get_by_text("Error", exact=True)).to_have_count(0)
+        expect(page.locator("#drop")).to_be_visible()
+    _drop(page, EXAMPLES / "black-and-white" / "coffee.jpg")
+    page.get_by_role("button", name="Another photograph").click()
+    expect(page.locator("#drop")).to_be_visible(timeout=WAIT)
+    expect(words).to_be_empty()
 
 
 def test_one_screen_on_a_laptop(page: Page) -> None:
