@@ -238,7 +238,7 @@ def _refused(error: UserError) -> tuple[Any, ...]:
     """The page's beginning again, and a sentence that stays."""
     return (
         gr.Column(visible=True), gr.Column(visible=False), gr.Column(visible=False), None, None, gr.skip(), [], "",
-        gr.skip(), gr.skip(), None, f'<p role="alert">{html.escape(str(error), quote=False)}</p>',
+        gr.skip(), gr.skip(), None, f'<p class="refused" role="alert">{html.escape(str(error), quote=False)}</p>',
     )  # fmt: skip
 
 
@@ -335,9 +335,14 @@ def download(
     return str(_written(colorized, result_folder() / f"{Path(picture).stem}-color", output))
 
 
-def _as_it_came(payload: Any) -> str | None:
-    """The path of the dropped file. Gradio's own way would decode it first, and fail in its own words."""
-    return None if payload is None else payload.path
+class _PhotoField(gr.Image):
+    """Gives the dropped file as it came. Gradio's own way would decode it first, and fail in its own words."""
+
+    is_template = True  # in the browser it is an Image
+
+    def preprocess(self, payload: Any) -> str | None:
+        """The path of the file."""
+        return None if payload is None else str(payload.path)
 
 
 @dataclass
@@ -395,12 +400,11 @@ def build() -> gr.Dropdown:
         refused = gr.HTML("", elem_id="refused")
         with gr.Row():
             with gr.Column(scale=3, min_width=280):
-                photo = gr.Image(
+                photo = _PhotoField(
                     label="Your photograph", type="filepath", image_mode=None, elem_id="drop", show_label=False,
                     sources=["upload", "clipboard", "webcam"],
                     placeholder="Drop a photograph here, paste one, or click",
                 )  # fmt: skip
-                photo.preprocess = _as_it_came  # type: ignore[method-assign]
             with gr.Column(scale=1, min_width=240):
                 files = gr.File(
                     label="Many photographs, or a zip file of them", file_count="multiple", elem_id="many",

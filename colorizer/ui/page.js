@@ -3,16 +3,15 @@
     const refused = (event) => {
         const files = [...(event.dataTransfer ? event.dataTransfer.files : event.target.files || [])];
         const name = files[0] && files[0].name;
-        const field = document.querySelector("#refused");
-        if (!event.target.closest("#drop") || !field || !files.length) return;
+        if (!event.target.closest("#drop") || !files.length) return;
+        document.querySelectorAll("#begin > .refused").forEach((words) => words.remove());
         const known = /\.(jpe?g|png|webp|tiff?|bmp|gif|jp2|p[gp]m)$/i;
         if (files.some((file) => file.type.startsWith("image/") || known.test(file.name))) return;
         event.preventDefault();
         event.stopPropagation();
-        const words = document.createElement("p");
-        words.setAttribute("role", "alert");
+        const words = Object.assign(document.createElement("p"), { className: "refused", role: "alert" });
         words.textContent = `${name} is not a picture that can be read. Use a JPEG, PNG, WebP or TIFF file.`;
-        field.replaceChildren(words);
+        document.querySelector("#begin").prepend(words);
     };
     document.addEventListener("drop", refused, true);
     document.addEventListener("change", refused, true);
