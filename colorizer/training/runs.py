@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import signal
 import time
@@ -100,9 +101,17 @@ class Run:
         (self.folder / "waiting").unlink(missing_ok=True)
 
     def record(self, **values: Any) -> None:
-        """Append a line to `metrics.jsonl`."""
-        with (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps({"time": time.time(), **values}) + "\n")
+        """Append a line to `metrics.jsonl`.
+
+        Raises:
+            UserError: no room, or no permission.
+        """
+        path = self.folder / "metrics.jsonl"
+        try:
+            with path.open("a") as file:
+                file.write(json.dumps({"time": time.time(), **values}) + "\n")
+        except OSError as error:
+            raise UserError(f"{path} can't be written: {error.strerror}. Make room, then resume the run.") from error
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace `last.pt`."""
@@ -119,6 +128,11 @@ class Run:
             return dict(torch.load(self.folder / "last.pt", map_location="cpu", weights_only=True))
         except FileNotFoundError as error:
             raise UserError(f"{self.folder} holds no saved state to resume from. Start the run anew.") from error
+        except (OSError, RuntimeError, EOFError, ValueError, TypeError, LookupError, pickle.UnpicklingError) as error:
+            raise UserError(
+                f"The saved state {self.folder / 'last.pt'} is broken. Start a new run from the best weights of this "
+                f"one, if it has any: --init {self.folder}."
+            ) from error
 
     # --------------------------------------------------------------------------------- the reader's side
 
@@ -130,13 +144,13 @@ class Run:
             raise UserError(f"{self.folder} is not the folder of a training run.") from error
 
     def metrics(self) -> list[dict[str, Any]]:
-        """All lines of `metrics.jsonl`; a last one that is being written is left out."""
+        """All whole lines of `metrics.jsonl`: the last one may be in the writing, others may have been cut."""
         try:
             text = (self.folder / "metrics.jsonl").read_text()
         except FileNotFoundError:
             return []
-        lines = (json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines())
-        return [{_OLD_KEYS.get(key, key): value for key, value in line.items()} for line in lines]
+        lines = (_json_object(line) for line in text[: text.rfind("\n") + 1].splitlines())
+        return [{_OLD_KEYS.get(key, key): value for key, value in line.items()} for line in lines if line]
 
     def previews(self) -> list[Path]:
         """The preview pictures, oldest first: rows gray, colorized, true."""
@@ -194,6 +208,14 @@ class Run:
         pid = self.process()
         if pid is not None:
             os.kill(pid, signal.SIGTERM)
+
+
+def _json_object(line: str) -> dict[str, Any]:
+    try:
+        content = json.loads(line)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) and {"event", "step"} <= content.keys() else {}
 
 
 def start(folder: Path, arguments: Iterable[str]) -> Run:

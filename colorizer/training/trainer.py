@@ -287,17 +287,23 @@ class Trainer:
         if self.perceptual is not None:
             loss = loss + self.config.perceptual * self._perceptual(output, lab, batch.rgb)
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise UserError(
-                f"The loss became {value} at step {self.step}. Resume with a lower --learning-rate; the last "
-                f"saved state is sound."
-            )
+        self._check_finite(value)
         self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        norm = self.accelerator.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        if self.accelerator.scaler is None:  # which leaves steps out itself
+            self._check_finite(float(cast(Tensor, norm)))
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.average.update(self.accelerator.unwrap_model(self.network), self.step)
         return value
+
+    def _check_finite(self, value: float) -> None:
+        """Stop before a loss or a gradient that is none reaches the weights."""
+        if math.isfinite(value):
+            return
+        sound = self.run.folder / "last.pt"
+        way = "Resume with a lower" if sound.exists() else "Start anew with a lower"
+        raise UserError(f"The learning came apart at step {self.step}: the loss is {value}. {way} --learning-rate.")
 
     def _perceptual(self, output: Tensor, lab: Tensor, rgb: Tensor) -> Tensor:
         """Of every other picture, colored by default."""
@@ -330,6 +336,7 @@ class Trainer:
         batches = [[(0, i) for i in range(k, min(k + 32, number))] for k in range(0, number, 32)]
         loader = DataLoader(self.validation_set, batch_sampler=batches)
         errors, preview = validate(self._predict, loader, self.device)
+        self._check_finite(sum(errors.values()))
         write_picture(Photo(preview), self.run.folder / "previews" / f"epoch-{epoch + 1:04d}.png")
         self._record("epoch", epoch, **errors)
         self.log(

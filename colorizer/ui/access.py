@@ -119,18 +119,6 @@ def session() -> str:
 # ----------------------------------------------------------------------------------------------- what
 
 
-class GuardedBlocks(gr.Blocks):
-    """A page whose functions are given no file but those that were uploaded."""
-
-    async def preprocess_data(
-        self, block_fn: Any, inputs: list[Any], state: Any = None, explicit_call: bool = False
-    ) -> Any:
-        """As Gradio's; components that decode files themselves are guarded, too."""
-        if not explicit_call:  # which is the program's own
-            check_paths(inputs)
-        return await super().preprocess_data(block_fn, inputs, state, explicit_call)
-
-
 def check_paths(data: Any) -> None:
     """Refuse files, anywhere in what a client sent, that it has not uploaded.
 

@@ -8,8 +8,8 @@ import gradio as gr
 import numpy as np
 
 from . import colorize, evaluate, train
-from .access import GuardedBlocks
 from .common import colorizer_for, computing
+from .page import PageBlocks
 from .theme import CSS, theme
 
 MAX_UPLOAD = "200mb"
@@ -18,7 +18,7 @@ _PAGE_JS = files(__package__).joinpath("page.js").read_text(encoding="utf-8")
 
 def build() -> gr.Blocks:
     """The page with its tabs."""
-    with GuardedBlocks(title="Colorizer", delete_cache=(3600, 3600), analytics_enabled=False) as page:
+    with PageBlocks(title="Colorizer", delete_cache=(3600, 3600), analytics_enabled=False) as page:
         gr.Markdown("# Colorizer\nBlack-and-white photographs in color.", elem_id="title")
         with gr.Tabs(selected="colorize") as tabs:
             with gr.Tab("Colorize", id="colorize"):

@@ -335,16 +335,6 @@ def download(
     return str(_written(colorized, result_folder() / f"{Path(picture).stem}-color", output))
 
 
-class _PhotoField(gr.Image):
-    """Gives the dropped file as it came. Gradio's own way would decode it first, and fail in its own words."""
-
-    is_template = True  # in the browser it is an Image
-
-    def preprocess(self, payload: Any) -> str | None:
-        """The path of the file."""
-        return None if payload is None else str(payload.path)
-
-
 @dataclass
 class _Side:
     """What stands beside the picture."""
@@ -400,7 +390,7 @@ def build() -> gr.Dropdown:
         refused = gr.HTML("", elem_id="refused")
         with gr.Row():
             with gr.Column(scale=3, min_width=280):
-                photo = _PhotoField(
+                photo = gr.Image(
                     label="Your photograph", type="filepath", image_mode=None, elem_id="drop", show_label=False,
                     sources=["upload", "clipboard", "webcam"],
                     placeholder="Drop a photograph here, paste one, or click",

@@ -382,6 +382,22 @@ def test_a_diverging_run_says_so_and_keeps_its_state(photo_folder: Path, tmp_pat
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="left out: torch.compile needs a C++ compiler")
+def test_broken_files_of_a_run_are_one_sentence(photo_folder: Path, tmp_path: Path) -> None:
+    _run_train_py(f"--data={photo_folder}", f"--output={tmp_path / 'run'}", "--epochs=1", *SMALL)
+    run = Run(tmp_path / "run")
+    whole, metrics = (run.folder / "last.pt").read_bytes(), run.metrics()
+    for broken in (whole[: len(whole) // 2], b"", b"text"):
+        (run.folder / "last.pt").write_bytes(broken)
+        with pytest.raises(UserError, match="broken"):
+            run.load_state()
+    lines = (run.folder / "metrics.jsonl").read_text().splitlines()
+    (run.folder / "metrics.jsonl").write_text("\n".join([lines[0], lines[1][:20], "3", *lines[2:], '{"half": ']))
+    assert run.metrics() == [metrics[0], *metrics[2:]]
+    (run.folder / "config.json").write_text('{"data": 3')
+    with pytest.raises(UserError, match="not the folder of a training run"):
+        run.config()
+
+
 def test_a_compiled_run_learns_the_same_and_can_go_on_uncompiled(photo_folder: Path, tmp_path: Path) -> None:
     settings = ["--data", str(photo_folder), "--epochs=2", "--precision=fp32", *SMALL]
     for name, more in (("plain", []), ("compiled", ["--compile"])):
