@@ -27,11 +27,15 @@ _WORKING_SIZE, _LONGEST = 256, 3  # short side of what the network sees; of the 
 _STRIDE = 4
 _REACH = 4.0  # logits: how much reach 1 adds
 _COMPETE = 4  # exponent of the probabilities by which strokes share a pixel
-_BIAS = 1.25  # logits, added to all: it fills objects at the cost of a little more beside them
+_BIAS = 2.0  # logits, added to all: it fills objects at the cost of a little more beside them
 _EPSILON = 1e-3  # variance of L / 100 below which the guided filter smooths a mask
 _CONTRAST = 5.0  # by which its edges are made sharper
-_PART, _SURE = 0.6, 0.95  # probability of what hangs together, and mean of that which does not
-_PERSON = 0.3  # probability of skin, or of hair, under a stroke, below which it does not go there
+_PART, _SURE = 0.5, 0.8  # probability of what hangs together, and mean of that which does not
+_PERSON, _SURELY = (
+    0.3,
+    0.5,
+)  # probability of skin, or hair, below which it may be something else, and from which it is it
+_APART = 2  # exponent of the probability that a place is neither
 _CORE = 0.5  # of a stroke's own radius: there it always holds
 _NOT_SEEN = 5.0  # CIEDE2000 between the color asked for and the nearest one that sRGB has, above which it is said
 
@@ -72,10 +76,7 @@ class ObjectFinder:
             )
             with torch.inference_mode():
                 logits = load_objects()(features, light, torch.from_numpy(cells)[None, None])[0, 0]
-            people = kinds[0].softmax(0)[[HAIR, SKIN]]  # (2, h, w)
-            under = (people * torch.from_numpy(cells / max(cells.sum(), 1e-6))).sum((1, 2), keepdim=True)
-            others = (people * (under < _PERSON)).sum(0)
-            probable = (torch.sigmoid(logits + _BIAS + _REACH * hint.reach) * (1 - others)).numpy()
+            probable = (torch.sigmoid(logits + _BIAS + _REACH * hint.reach) * _kept_apart(kinds[0], cells)).numpy()
             if hint.reach <= 0:
                 probable = _without_far_parts(probable, cells)
             self._masks[hint] = self._at_edges(probable, hint)
@@ -135,6 +136,20 @@ class ObjectFinder:
     def _guide_size(self) -> tuple[int, int]:
         height, width = self.guide.shape
         return height, width
+
+
+def _kept_apart(kinds: torch.Tensor, stroke: Plane) -> torch.Tensor:
+    """What keeps skin, hair and all else apart: a factor for each cell, (h, w) in [0, 1].
+
+    Args:
+        kinds: (59, h, w) logits.
+        stroke: (h, w), the share of each cell that the stroke covers.
+    """
+    people = kinds.softmax(0)[[HAIR, SKIN]]  # (2, h, w)
+    under = (people * torch.from_numpy(stroke / max(stroke.sum(), 1e-6))).sum((1, 2), keepdim=True)
+    factor = (1 - (people * (under < _PERSON)).sum(0)) ** _APART
+    surely = under >= _SURELY
+    return factor * ((people * surely).sum(0) / _PERSON).clamp(max=1) if surely.any() else factor
 
 
 def _place_of(hint: Hint) -> Hint:
