@@ -14,11 +14,12 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from outlined import find_outlined, labels_of
 
 from colorizer import UserError
 from colorizer.arrays import Array, eight_bit
@@ -46,9 +47,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         colorizer, settings = colorizer_from(arguments), settings_from(arguments)
-        paths = [p for p in sorted(arguments.folder.glob("*.jpg")) if p.with_suffix(".mask.png").exists()]
-        if not paths:
-            raise UserError(f"There are no photographs with masks in {arguments.folder}.")
+        paths = find_outlined(arguments.folder)
     except UserError as error:
         print(f"skin.py: {error}", file=sys.stderr)
         return 2
@@ -56,8 +55,7 @@ def main() -> int:
     true, found = [], {name: [] for name in looks}  # type: ignore[var-annotated]
     for path in tqdm(paths, unit="photo", disable=None):
         photo = Photo(eight_bit(read_picture(path).rgb))
-        labels = cv2.imread(str(path.with_suffix(".mask.png")), cv2.IMREAD_GRAYSCALE)
-        assert labels is not None
+        labels = labels_of(path)
         skin = labels == SKIN
         if skin.mean() < SMALLEST:
             continue

@@ -27,6 +27,8 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from outlined import find_outlined, labels_of
+
 from colorizer import UserError
 from colorizer.arrays import Array
 from colorizer.color.gamut import fit_gamut
@@ -102,9 +104,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         colorizer, settings = colorizer_from(arguments), settings_from(arguments)
-        paths = [p for p in sorted(arguments.folder.glob("*.jpg")) if p.with_suffix(".mask.png").exists()]
-        if not paths:
-            raise UserError(f"There are no photographs with masks in {arguments.folder}.")
+        paths = find_outlined(arguments.folder)
     except UserError as error:
         print(f"strokes.py: {error}", file=sys.stderr)
         return 2
@@ -117,8 +117,7 @@ def main() -> int:
     figures: dict[str, list[tuple[float, float, float, float]]] = {name: [] for name in places}
     for number, path in enumerate(tqdm(paths[: arguments.limit], unit="photo", disable=None)):
         photo = read_picture(path)
-        labels = cv2.imread(str(path.with_suffix(".mask.png")), cv2.IMREAD_GRAYSCALE)
-        assert labels is not None
+        labels = labels_of(path)
         mask = garment_of(labels)
         if mask is None:
             continue

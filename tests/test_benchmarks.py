@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from .conftest import EXAMPLES, ROOT
 
@@ -47,7 +48,36 @@ def test_the_stability_tables() -> None:
     assert by_working_size > 0
 
 
-@pytest.mark.parametrize("name", ["quality.py", "contact_sheet.py", "stability.py"])
+def test_where_it_fails(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for folder in ("one", "two"):
+        shutil.copytree(EXAMPLES / "color", tmp_path / "photos" / folder)
+    done = _benchmark("quality.py", tmp_path / "photos", "--by-folder")
+    assert done.returncode == 0, done.stderr
+    assert {"| one |", "| two |"} <= {line[:7] for line in done.stdout.splitlines()}
+
+
+def test_strokes_and_skin_on_labeled_photographs(tmp_path: Path) -> None:
+    """A portrait whose suit and face are outlined roughly."""
+    with Image.open(EXAMPLES / "color" / "astronaut.jpg") as photo:
+        photo.convert("RGB").save(tmp_path / "a.jpg", quality=95)
+        width, height = photo.size
+    labels = Image.new("L", (width, height))
+    pen = ImageDraw.Draw(labels)
+    pen.rectangle((int(0.1 * width), int(0.6 * height), int(0.4 * width), int(0.9 * height)), fill=13)
+    pen.ellipse((int(0.38 * width), int(0.12 * height), int(0.48 * width), int(0.3 * height)), fill=41)
+    labels.save(tmp_path / "a.mask.png")
+    done = _benchmark("strokes.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    fills = [float(x) for x in re.findall(r"^\| (?:\d hints?|a stroke) \| ([\d.]+)", done.stdout, re.MULTILINE)]
+    assert len(fills) == 4
+    assert fills[0] > 0.5
+    done = _benchmark("skin.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "| natural |" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["quality.py", "contact_sheet.py", "stability.py", "strokes.py", "skin.py"])
 def test_a_folder_that_is_not_there_is_one_sentence(name: str, tmp_path: Path) -> None:
     more = ["-o", tmp_path / "x.png"] if name == "contact_sheet.py" else []
     done = _benchmark(name, tmp_path / "none", *more)
