@@ -57,6 +57,17 @@ def test_where_it_fails(tmp_path: Path) -> None:
     assert {"| one |", "| two |"} <= {line[:7] for line in done.stdout.splitlines()}
 
 
+def test_networks_are_compared_where_they_are_equally_colorful() -> None:
+    done = _benchmark("equal_color.py", EXAMPLES / "color")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1:5] for line in done.stdout.splitlines() if line.startswith("| bundled")]
+    assert len(rows) == 4
+    shares = [float(row[3].strip().rstrip("%")) for row in rows]
+    assert shares[1:] == pytest.approx([60, 65, 92], abs=3)
+    vividness = [float(row[1]) for row in rows]
+    assert vividness == sorted(vividness)
+
+
 def test_strokes_and_skin_on_labeled_photographs(tmp_path: Path) -> None:
     """A portrait whose suit and face are outlined roughly."""
     with Image.open(EXAMPLES / "color" / "astronaut.jpg") as photo:
@@ -77,7 +88,9 @@ def test_strokes_and_skin_on_labeled_photographs(tmp_path: Path) -> None:
     assert "| natural |" in done.stdout
 
 
-@pytest.mark.parametrize("name", ["quality.py", "contact_sheet.py", "stability.py", "strokes.py", "skin.py"])
+@pytest.mark.parametrize(
+    "name", ["quality.py", "equal_color.py", "contact_sheet.py", "stability.py", "strokes.py", "skin.py"]
+)
 def test_a_folder_that_is_not_there_is_one_sentence(name: str, tmp_path: Path) -> None:
     more = ["-o", tmp_path / "x.png"] if name == "contact_sheet.py" else []
     done = _benchmark(name, tmp_path / "none", *more)

@@ -69,6 +69,7 @@ class TrainingOptions:
     degrade: float | None = _option(None, "share of pictures whose L is made old", usual=_OF_NETWORK["degrade"])
     hinted: float = _option(0.5, "share of pictures with color hints, for networks that take them")
     perceptual: float = _option(0.0, "weight of a perceptual loss by EfficientNet-Lite0")
+    decoded: float = _option(0.0, "weight of the error (as PSNR has it) of the colors that a classification decodes to")
     rebalance: bool = _option(False, "weight rare colors more while training (Zhang et al. 2016)")
     ema: float = _option(0.998, "decay of the averaged weights, which are the ones kept")
     weight_decay: float = _option(0.02, "of AdamW")
@@ -135,8 +136,9 @@ class TrainingConfig(TrainingOptions):
         for name in ("degrade", "hinted", "warmup"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{_words(name)} is a share between 0 and 1, not {getattr(self, name)}.")
-        if self.perceptual < 0:
-            raise UserError(f"The weight of the perceptual loss must be 0 or more, not {self.perceptual}.")
+        for name in ("perceptual", "decoded"):
+            if getattr(self, name) < 0:
+                raise UserError(f"The weight of the {name} loss must be 0 or more, not {getattr(self, name)}.")
         if not 0 <= self.ema < 1:
             raise UserError(f"The decay of the averaged weights must be at least 0 and below 1, not {self.ema}.")
         if self.freeze_early and (NETWORKS[self.network].takes_embedding or not self.init):

@@ -55,6 +55,17 @@ def loss_function(output: Tensor, ab: Tensor, objective: str, weights: Tensor | 
     return entropy.mean() if weights is None else (entropy * weights[indices[:, 0]]).mean()
 
 
+def decoded_loss(ab: Tensor, true: Tensor) -> Tensor:
+    """Mean over the pictures of the logarithm of their mean squared error: what is left to gain in PSNR.
+
+    A likelihood cares for the whole distribution of colors; this for the one color that is shown.
+
+    Args:
+        ab, true: (N, 2, h, w) decoded and true colors in Lab units.
+    """
+    return torch.log1p((ab - true).square().mean((1, 2, 3))).mean()
+
+
 class PerceptualLoss(nn.Module):
     """Distance of two pictures' features in a frozen classifier (Johnson, Alahi and Fei-Fei 2016, eq. 2, by cosine).
 

@@ -36,7 +36,7 @@ from ..data.survey import survey
 from ..device import choose_device
 from ..errors import UserError
 from ..files import cache_folder
-from ..inference.settings import Settings
+from ..inference.settings import LOOKS, Settings
 from ..model.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
 from ..model.decoding import predicted_ab
 from ..model.networks import NETWORKS, NetworkConfig, build_network
@@ -44,7 +44,7 @@ from ..model.pretrained import load_backbone, load_extractor
 from ..pictures.photo import Photo
 from ..pictures.writing import write_picture
 from .config import TrainingConfig
-from .losses import PerceptualLoss, loss_function
+from .losses import PerceptualLoss, decoded_loss, loss_function
 from .optim import AverageWeights, choose_precision, learning_rate_factor
 from .runs import Run
 from .signals import StopRequest
@@ -284,6 +284,8 @@ class Trainer:
             output = self._forward(self.network, batch)
         ab = F.interpolate(lab[:, 1:], output.shape[-2:], mode="area")
         loss = loss_function(output, ab, self.config.objective, self.bin_weights)
+        if self.config.decoded:
+            loss = loss + self.config.decoded * decoded_loss(self._colors(output, LOOKS["cautious"]), ab)
         if self.perceptual is not None:
             loss = loss + self.config.perceptual * self._perceptual(output, lab, batch.rgb)
         value = float(loss.detach())
@@ -307,13 +309,15 @@ class Trainer:
 
     def _perceptual(self, output: Tensor, lab: Tensor, rgb: Tensor) -> Tensor:
         """Of every other picture, colored by default."""
-        settings = Settings()
         half = slice(0, None, 2)
-        ab = predicted_ab(output[half], self.config.objective, self.prior, settings.alpha, settings.annealing)
+        ab = self._colors(output[half], LOOKS["natural"])
         ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
         colorized = lab_to_rgb_tensor(torch.cat([lab[half, :1], ab], dim=1))
         assert self.perceptual is not None
         return cast(Tensor, self.perceptual(colorized, rgb[half].to(self.device) / 255))
+
+    def _colors(self, output: Tensor, look: Settings) -> Tensor:
+        return predicted_ab(output, self.config.objective, self.prior, look.alpha, look.annealing)
 
     def _lab(self, rgb: Tensor) -> Tensor:
         return rgb_to_lab_tensor(rgb.to(self.device, non_blocking=True).float() / 255)  # (N, 3, S, S)
@@ -361,7 +365,7 @@ class Trainer:
                 "epochs": epoch + 1, "of": config.epochs, "steps": self.step, "batch_size": config.batch_size,
                 "learning_rate": config.learning_rate, "seed": config.seed, "rebalance": config.rebalance,
                 "init": config.init, "freeze_early": config.freeze_early, "degrade": config.degrade,
-                "perceptual": config.perceptual, "hinted": config.hinted,
+                "perceptual": config.perceptual, "decoded": config.decoded, "hinted": config.hinted,
             },
             "validation": metrics,
         }  # fmt: skip

@@ -185,10 +185,7 @@ def _compared(opened: Opened, checkpoint: str, settings: Settings, strokes: list
 def _canvas(picture: str, opened: Opened, colorized: Photo, note: str, **more: Any) -> gr.HTML:
     """All its properties each time: as long as its tab was not opened, the last update replaces those before it."""
     height, width = opened.photo.rgb.shape[:2]
-    return gr.HTML(
-        src=_as_url(colorized), width=width, height=height, name=Path(picture).name, note=note, mask={}, suggestions={},
-        **more,
-    )  # fmt: skip
+    return gr.HTML(src=_as_url(colorized), width=width, height=height, name=Path(picture).name, note=note, **more)
 
 
 def _mask_url(mask: Plane) -> str:

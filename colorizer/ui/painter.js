@@ -10,6 +10,8 @@ const picture = new Image();
 const offers = element.querySelector(".suggestions"), reference = element.querySelector(".reference");
 const shown = reference.querySelector("img"), sheet = document.createElement("canvas"); // the other picture, and its pixels
 const RECENT = 6;
+const LOST = 3000; // ms after which a question is asked again
+const TRIES = 4;
 let tool = "paint"; // paint, protect, pick, select or suggest
 let stroke = null; // the one being painted
 let hover = null; // where the brush is, in the photo's pixels
@@ -20,8 +22,8 @@ let known = null; // the value that this script set itself: another one came fro
 let view = { zoom: 1, x: 0.5, y: 0.5 }; // and the place, in shares of the photo, in the middle of the canvas
 let recent = [];
 let panning = null;
-let asked = 0; // the last question for a mask, and when it was asked; 0: answered
-let askedAt = 0;
+let question = null; // for a mask, not answered yet: { n: when it was asked, about: the stroke as JSON, tries }
+let patience = 0; // the timer until it counts as lost
 let thing = null; // the mask of the stroke in work: { image, stroke }
 let there = [0, 0]; // the place in the other picture of which the color was taken
 let offered = 0; // the last question for suggestions
@@ -133,6 +135,7 @@ function set(value) {
     if (chosen >= value.length) chosen = -1;
     draw();
     trigger("input");
+    if (chosen >= 0) askMask(); // the selected stroke is another one now
 }
 
 function change(value) {
@@ -280,25 +283,37 @@ function select(k) {
         if (s.color) choose(s.color, false);
         reach.value = s.reach || 0;
         influence.checked = !!s.influence;
-        askMask(s);
+        askMask();
     } else thing = null;
     draw();
 }
 
-// One question at a time: while one paints, the next is asked when the last is answered.
-function askMask(s) {
-    if (!s.points.length || (asked && Date.now() - askedAt < 3000)) return;
-    askedAt = Date.now();
-    asked = askedAt;
-    trigger("edit", { stroke: { ...s, points: [...s.points] }, n: asked });
+// The stroke whose mask is to be seen.
+const inWork = () => stroke || strokes()[chosen] || null;
+
+// One question at a time: what changed meanwhile is asked when the last is answered, or was lost.
+function askMask(tries = 1) {
+    const s = inWork();
+    if (!s || !s.points.length || question || tries > TRIES) return;
+    question = { n: Date.now(), about: JSON.stringify(s), tries };
+    trigger("edit", { stroke: JSON.parse(question.about), n: question.n });
+    clearTimeout(patience);
+    patience = setTimeout(() => {
+        question = null;
+        askMask(tries + 1);
+    }, LOST * tries);
 }
 
 function showMask() {
     const answer = props.mask || {};
-    if (!answer.url || answer.n !== asked) return;
-    asked = 0;
-    const s = stroke || strokes()[chosen];
+    if (!question || answer.n !== question.n) return;
+    const { about } = question;
+    question = null;
+    clearTimeout(patience);
+    const s = inWork();
     if (!s) return;
+    if (JSON.stringify(s) !== about) askMask(); // it went on meanwhile, or is another one
+    if (!answer.url) return;
     const alpha = new Image();
     alpha.onload = () => {
         const layer = document.createElement("canvas");
@@ -315,10 +330,6 @@ function showMask() {
         draw();
     };
     alpha.src = answer.url;
-    if (stroke && stroke.points.length > (stroke.seen || 0)) { // it went on meanwhile
-        stroke.seen = stroke.points.length;
-        askMask(stroke);
-    }
 }
 
 // Colors for one thing, as small pictures to choose from.
@@ -349,12 +360,12 @@ function begin(at) {
         ? { ...common, protect: true }
         : { ...common, color: picker.value, influence: influence.checked };
     thing = null;
-    askMask(stroke);
+    askMask();
     draw();
 }
 
 function finish() {
-    const { seen, ...one } = stroke;
+    const one = stroke;
     stroke = null;
     if (one.color) remember(one.color);
     change([...strokes(), one]);
@@ -392,7 +403,7 @@ canvas.addEventListener("pointermove", (event) => {
         return;
     }
     hover = event.pointerType === "mouse" ? place(event) : null;
-    if (stroke) { stroke.points.push(place(event)); askMask(stroke); }
+    if (stroke) { stroke.points.push(place(event)); askMask(); }
     draw();
 });
 function lift(event) {
@@ -434,7 +445,7 @@ element.addEventListener("keydown", (event) => {
         if (arrows[key]) {
             const [x, y] = hover || [props.width / 2, props.height / 2];
             hover = [clamp(x + arrows[key][0] * step, 0, props.width), clamp(y + arrows[key][1] * step, 0, props.height)];
-            if (stroke) { stroke.points.push(hover); askMask(stroke); }
+            if (stroke) { stroke.points.push(hover); askMask(); }
             draw();
         } else if (key === "enter") { // puts the brush down, and lifts it
             const at = hover || [props.width / 2, props.height / 2];

@@ -19,13 +19,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from colorizer.color.bins import ab_bins, soft_encode
 from colorizer.errors import UserError
 from colorizer.model.checkpoints import load_checkpoint
 from colorizer.model.pretrained import build_backbone
 from colorizer.training.config import TrainingConfig, TrainingOptions
 from colorizer.training.estimate import estimate
-from colorizer.training.losses import loss_function
 from colorizer.training.optim import learning_rate_factor
 from colorizer.training.runs import Run, start
 from colorizer.training.train import train
@@ -321,36 +319,6 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
     assert factors.index(max(factors)) in range(48, 52)
     assert factors[-1] < 1e-4
     assert all(a >= b for a, b in itertools.pairwise(factors[51:]))
-
-
-def test_losses_are_zero_only_at_the_truth() -> None:
-    ab = ab_bins()[[40, 200]].T.reshape(1, 2, 1, 2)
-    assert loss_function(ab / 110, ab, "regression", None) == 0
-    assert loss_function(ab / 110 + 0.1, ab, "regression", None) == pytest.approx(0.01, rel=1e-4)
-    indices, weights = soft_encode(ab)
-    truth = torch.full((1, 313, 1, 2), -30.0).scatter(1, indices, weights.log())
-    entropy = -(weights * weights.log()).sum(1).mean()
-    assert loss_function(truth, ab, "classification", None) == pytest.approx(entropy.item(), abs=1e-4)
-    assert loss_function(torch.zeros(1, 313, 1, 2), ab, "classification", None) > entropy
-    doubled = loss_function(truth, ab, "classification", torch.full((313,), 2.0))
-    assert doubled == pytest.approx(2 * entropy.item(), abs=1e-4)
-
-
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_the_cross_entropys_own_gradient_is_autograds(dtype: torch.dtype) -> None:
-    torch.manual_seed(0)
-    ab = torch.randn(2, 2, 3, 4) * 30
-    indices, soft = soft_encode(ab)
-    weights = torch.rand(313) + 0.5
-    for w in (None, weights):
-        logits = torch.randn(2, 313, 3, 4, dtype=dtype, requires_grad=True)
-        own = loss_function(logits, ab, "classification", w)
-        (own_gradient,) = torch.autograd.grad(own, logits)
-        entropy = -(logits.float().log_softmax(1).gather(1, indices) * soft).sum(1)
-        plain = entropy.mean() if w is None else (entropy * w[indices[:, 0]]).mean()
-        (gradient,) = torch.autograd.grad(plain, logits)
-        assert torch.allclose(own, plain)
-        assert torch.allclose(own_gradient, gradient, atol=1e-6)
 
 
 def test_a_run_can_start_from_a_checkpoint_and_keep_its_early_layers(photo_folder: Path, tmp_path: Path) -> None:

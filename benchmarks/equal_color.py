@@ -1,0 +1,111 @@
+"""Networks, or temperatures, compared where they are equally colorful: error metrics reward dullness otherwise.
+
+python benchmarks/equal_color.py FOLDER --checkpoint bundled --checkpoint runs/mine
+
+For each network a row at vividness 0, and one at each share of the true photographs' mean colorfulness, at the
+vividness that reaches it: PSNR over that of gray, top-1 and Fréchet distance by EfficientNet-Lite2 and -Lite1, of
+which neither is a part of a coloring network here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from quality import JUDGES
+
+from colorizer.arrays import Array, eight_bit
+from colorizer.commands.options import add_colorizer_options, settings_from
+from colorizer.errors import UserError
+from colorizer.evaluation.classifiers import Classifier, true_label
+from colorizer.evaluation.frechet import frechet_distance
+from colorizer.evaluation.metrics import colorfulness, gray_picture, mse, psnr
+from colorizer.evaluation.testset import TestSet
+from colorizer.inference.colorizer import Colorizer
+from colorizer.inference.settings import Settings
+from colorizer.pictures.photo import Photo
+from colorizer.pictures.reading import read_picture
+
+SHARES = (0.6, 0.65, 0.92)
+_HIGHEST, _HALVINGS = 6.0, 7  # vividness, and how finely it is searched
+
+
+def vividness_at(share: Callable[[float], float], wanted: float) -> float:
+    """The vividness at which `share`, which rises with it, is as wanted.
+
+    >>> round(vividness_at(lambda v: v / 4, 0.5), 1)
+    2.0
+    """
+    low, high = 0.0, _HIGHEST
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if share(middle) < wanted else (low, middle)
+    return (low + high) / 2
+
+
+def main() -> int:
+    """Print the table; 2 if something needs fixing by the user."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", help="a folder of color photographs, or a zip")
+    parser.add_argument("--limit", type=int, help="at most this many, evenly spaced")
+    add_colorizer_options(parser, several=True)
+    arguments = parser.parse_args()
+    try:
+        settings = settings_from(arguments)
+        photos = TestSet.open(arguments.data, arguments.limit)
+        judges = {judge: Classifier(name, device=arguments.device) for judge, name in JUDGES.items()}
+        colorizers = {
+            name: Colorizer.from_pretrained(name, arguments.features_weights, arguments.device)
+            for name in arguments.checkpoint or ["bundled"]
+        }
+    except UserError as error:
+        print(f"equal_color.py: {error}", file=sys.stderr)
+        return 2
+    true = [eight_bit(read_picture(photos.source.read(name)).rgb) for name in photos.names]
+    labels = [true_label(name) for name in photos.names]
+    true_features = {j: np.stack([c(picture)[1] for picture in true]) for j, c in judges.items()}
+    full = float(np.mean([colorfulness(picture) for picture in true]))
+    grays = [gray_picture(picture) for picture in true]
+
+    def decibels(pictures: list[Array]) -> float:
+        return float(np.mean([psnr(mse(p, t)) for p, t in zip(pictures, true, strict=True)]))
+
+    def row(pictures: list[Array]) -> str:
+        gain = decibels(pictures) - decibels(grays)
+        share = float(np.mean([colorfulness(p) for p in pictures])) / full
+        cells = [f"{gain:+.2f}", f"{share:.0%}"]
+        for judge, classifier in judges.items():
+            seen = [classifier(picture) for picture in pictures]
+            right = [label == s for (s, _), label in zip(seen, labels, strict=True) if label is not None]
+            cells.append(f"{100 * np.mean(right):.1f}" if right else "")
+            cells.append(f"{frechet_distance(np.stack([f for _, f in seen]), true_features[judge]):.1f}")
+        return " | ".join(cells)
+
+    print("| | vividness | over gray, dB | color | top-1 % | Fréchet | top-1 % (Lite1) | Fréchet (Lite1) |")
+    print("|---|" + "---:|" * 7)
+    print(f"| gray | | {row(grays)} |", flush=True)
+    for name, colorizer in colorizers.items():
+        prepared = [colorizer.prepare(Photo(picture)) for picture in tqdm(true, unit="photo", desc=name, disable=None)]
+
+        def colored(vividness: float, prepared: list = prepared) -> list[Array]:  # type: ignore[type-arg]
+            chosen: Settings = replace(settings, vividness=vividness)
+            return [photo.colorize(chosen).rgb for photo in prepared]
+
+        def share_at(vividness: float, colored: Callable[[float], list[Array]] = colored) -> float:
+            return float(np.mean([colorfulness(p) for p in colored(vividness)])) / full
+
+        for vividness in (0.0, *(vividness_at(share_at, wanted) for wanted in SHARES)):
+            print(f"| {name} | {vividness:.2f} | {row(colored(vividness))} |", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
