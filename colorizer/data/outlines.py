@@ -10,9 +10,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
 from ..arrays import Array, Plane, resize
-from ..color.lab import lightness
+from ..color.bins import N_BINS, soft_histogram
+from ..color.lab import lightness, rgb_to_lab
 from ..errors import UserError
 from ..model.objects import KINDS
 from ..pictures.reading import read_picture
@@ -100,6 +103,23 @@ def lesson(outlined: Outlined, short: int, number: int, rng: np.random.Generator
     chosen = [objects[int(k)] for k in rng.integers(len(objects), size=number)]
     strokes = [draw_stroke(mask, rng) for mask in chosen]
     return Lesson(light, np.stack(strokes), np.stack(chosen), labels if outlined.named else None)
+
+
+def colors_of(outlined: Sequence[Outlined], kinds: Sequence[int]) -> Tensor:
+    """How often kinds of things have each color, each photograph counted alike: (K, 313), rows that sum to 1.
+
+    Args:
+        outlined: photographs; those with labels that name nothing are left out.
+        kinds: labels. The row of one that is in none of them is zero.
+    """
+    total = torch.zeros(len(kinds), N_BINS, dtype=torch.float64)
+    for one in (o for o in outlined if o.named):
+        lab, labels = rgb_to_lab(read_picture(one.picture).rgb), cv2.imread(str(one.labels), cv2.IMREAD_GRAYSCALE)
+        for row, kind in enumerate(kinds):
+            ab = torch.from_numpy(lab[labels == kind, 1:].T.copy())  # (2, M)
+            if ab.shape[1]:
+                total[row] += soft_histogram(ab[None, :, None]) / ab.shape[1]
+    return (total / total.sum(1, keepdim=True).clamp(min=1e-9)).float()
 
 
 def _cropped(rgb: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:

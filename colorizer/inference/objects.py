@@ -31,10 +31,7 @@ _BIAS = 2.0  # logits, added to all: it fills objects at the cost of a little mo
 _EPSILON = 1e-3  # variance of L / 100 below which the guided filter smooths a mask
 _CONTRAST = 5.0  # by which its edges are made sharper
 _PART, _SURE = 0.5, 0.8  # probability of what hangs together, and mean of that which does not
-_PERSON, _SURELY = (
-    0.3,
-    0.5,
-)  # probability of skin, or hair, below which it may be something else, and from which it is it
+_PERSON, _SURELY = 0.3, 0.5  # probability of skin, or hair: below it may be something else, and from there it is it
 _APART = 2  # exponent of the probability that a place is neither
 _CORE = 0.5  # of a stroke's own radius: there it always holds
 _NOT_SEEN = 5.0  # CIEDE2000 between the color asked for and the nearest one that sRGB has, above which it is said
@@ -61,6 +58,11 @@ class ObjectFinder:
         light = normalize_l(torch.from_numpy(small)[None, None])
         with torch.inference_mode():
             return light, *load_objects().features(light)
+
+    @property
+    def kinds(self) -> torch.Tensor:
+        """What is seen at each place: (1, 59, h, w) logits of `model.objects`."""
+        return self._seen[2]
 
     def mask(self, hint: Hint) -> Plane:
         """How probably each pixel of the guide, (H, W), is a part of the thing under a stroke, in [0, 1]."""

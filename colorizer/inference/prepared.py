@@ -18,8 +18,10 @@ from torch import Tensor
 
 from ..arrays import Plane
 from ..model.hints import Hint, HintTuple, parse_hints
+from ..model.objects import load_objects
 from ..pictures.photo import Photo
 from .objects import ObjectFinder
+from .people import colored_as_people
 from .predictor import Predictor
 from .settings import Settings
 from .upsampling import colorize_photo, guide_of
@@ -40,7 +42,7 @@ class PreparedPhoto:
             photo: decoded.
         """
         self.predictor, self.photo, self.guide = predictor, photo, guide_of(photo)
-        self._outputs: OrderedDict[tuple[int, tuple[Hint, ...]], Tensor] = OrderedDict()
+        self._outputs: OrderedDict[tuple[int, float, tuple[Hint, ...]], Tensor] = OrderedDict()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -98,12 +100,20 @@ class PreparedPhoto:
 
     def output(self, settings: Settings, hints: Sequence[Hint] = ()) -> Tensor:
         """The network's output for `ab`'s arguments: (1, 2 or 313, h, w). It is told of hints with influence alone."""
-        key = self.predictor.working_size(settings), tuple(hint for hint in hints if hint.influence)
+        told = tuple(hint for hint in hints if hint.influence)
+        key = self.predictor.working_size(settings), settings.people, told
         if key not in self._outputs:
-            self._outputs[key] = self.predictor.predict(self.guide, key[0], self._embedding, key[1], self.size)
+            output = self.predictor.predict(self.guide, key[0], self._embedding, told, self.size)
+            self._outputs[key] = self._with_people(output, settings.people)
             while len(self._outputs) > _OUTPUTS:
                 self._outputs.popitem(last=False)
         return self._outputs[key]
+
+    def _with_people(self, output: Tensor, weight: float) -> Tensor:
+        checkpoint = self.predictor.checkpoint
+        if checkpoint.config.objective != "classification" or not weight:
+            return output
+        return colored_as_people(output, self._objects.kinds, load_objects().colors, checkpoint.prior, weight)
 
     @cached_property
     def _objects(self) -> ObjectFinder:

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..color.lab import normalize_l
-from ..data.outlines import Lesson, Outlined, lesson
+from ..data.outlines import Lesson, Outlined, colors_of, lesson
 from ..files import whole_file
 from ..model.checkpoints import load_checkpoint
-from ..model.objects import ObjectNetwork, save_objects
+from ..model.objects import PEOPLE, ObjectNetwork, save_objects
 from .optim import choose_precision, learning_rate_factor
 
 _SIZES = (192, 224, 256)  # short sides at which pictures are seen
@@ -57,6 +57,8 @@ def train_objects(
     else:
         own, trunk = network.trunk.state_dict(), load_checkpoint(start).network.state_dict()
         network.trunk.load_state_dict({k: own[k] if k.startswith("head.") else v for k, v in trunk.items()})
+    colors = colors_of([outlined for chosen in sets for outlined in chosen], PEOPLE)
+    network.colors = torch.where(colors.sum(1, keepdim=True) > 0, colors, network.colors)
     network.requires_grad_(True).trunk.eval()  # batch norms keep their statistics
     groups = _groups(network)
     optimizer = torch.optim.AdamW(

@@ -11,7 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from colorizer.data.outlines import draw_stroke, find_outlined, lesson
+from colorizer.color.bins import ab_bins
+from colorizer.color.lab import rgb_to_lab
+from colorizer.data.outlines import colors_of, draw_stroke, find_outlined, lesson
 from colorizer.errors import UserError
 from colorizer.model.objects import ObjectNetwork
 from colorizer.training.objects import loss_of, overlap
@@ -58,6 +60,21 @@ def test_labels_are_named_where_they_mean_something(outlined: tuple[Path, Path])
     assert named.kinds is not None
     assert set(np.unique(named.kinds).tolist()) <= {0, 7}
     assert (named.kinds[named.objects[0]] == named.kinds[named.objects[0]][0]).all()
+
+
+def test_the_colors_of_kinds_are_counted_in_named_photographs_alone(tmp_path: Path) -> None:
+    for folder in ("pictures", "masks"):
+        (tmp_path / folder).mkdir()
+    halves, labels = np.zeros((40, 60, 3), np.uint8), np.zeros((40, 60), np.uint8)
+    halves[:, :30], halves[:, 30:], labels[:, 30:] = (128, 128, 128), (200, 60, 50), 7
+    Image.fromarray(halves).save(tmp_path / "pictures" / "a.webp", lossless=True)
+    Image.fromarray(labels).save(tmp_path / "masks" / "a.png")
+    unnamed, named = (find_outlined(tmp_path / "pictures", tmp_path / "masks", named=n) for n in (False, True))
+    assert colors_of(unnamed, (0, 7)).sum() == 0
+    gray, red, nothing = colors_of(named, (0, 7, 9)) @ ab_bins()
+    assert gray.norm() < 1
+    assert torch.allclose(red, torch.from_numpy(rgb_to_lab(halves)[0, 40, 1:]), atol=4)
+    assert nothing.norm() == 0
 
 
 def test_strokes_are_points_and_lines() -> None:
