@@ -52,17 +52,25 @@ class ObjectFinder:
         self._masks: dict[Hint, Plane] = {}
 
     @cached_property
-    def _seen(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """L as the network sees it, its features, and the kinds of things."""
+    def light(self) -> torch.Tensor:
+        """L as the network sees it, (1, 1, H, W) in [-1, 1]."""
         small = np.clip(resize(self.guide, self._size[1], self._size[0]), 0, 100)
-        light = normalize_l(torch.from_numpy(small)[None, None])
-        with torch.inference_mode():
-            return light, *load_objects().features(light)
+        return normalize_l(torch.from_numpy(small)[None, None])
+
+    @property
+    def features(self) -> torch.Tensor:
+        """Of each place, by which things are told apart: (1, 64, H/4, W/4)."""
+        return self._seen[0]
 
     @property
     def kinds(self) -> torch.Tensor:
-        """What is seen at each place: (1, 59, h, w) logits of `model.objects`."""
-        return self._seen[2]
+        """What is seen at each place: (1, 59, H/4, W/4) logits of `model.objects`."""
+        return self._seen[1]
+
+    @cached_property
+    def _seen(self) -> tuple[torch.Tensor, torch.Tensor]:
+        with torch.inference_mode():
+            return load_objects().features(self.light)
 
     def mask(self, hint: Hint) -> Plane:
         """How probably each pixel of the guide, (H, W), is a part of the thing under a stroke, in [0, 1]."""
@@ -70,15 +78,14 @@ class ObjectFinder:
             return hint.area.at(self._guide_size)
         hint = _place_of(hint)
         if hint not in self._masks:
-            light, features, kinds = self._seen
             height, width = self._size
             covered = covered_by(hint, self.photo_size, (height, width)).astype(np.float32)
             cells: Plane = np.asarray(
                 cv2.resize(covered, (width // _STRIDE, height // _STRIDE), interpolation=cv2.INTER_AREA), np.float32
             )
             with torch.inference_mode():
-                logits = load_objects()(features, light, torch.from_numpy(cells)[None, None])[0, 0]
-            probable = (torch.sigmoid(logits + _BIAS + _REACH * hint.reach) * _kept_apart(kinds[0], cells)).numpy()
+                logits = load_objects()(self.features, self.light, torch.from_numpy(cells)[None, None])[0, 0]
+            probable = (torch.sigmoid(logits + _BIAS + _REACH * hint.reach) * _kept_apart(self.kinds[0], cells)).numpy()
             if hint.reach <= 0:
                 probable = _without_far_parts(probable, cells)
             self._masks[hint] = self._at_edges(probable, hint)

@@ -20,6 +20,7 @@ from ..arrays import Plane
 from ..model.hints import Hint, HintTuple, parse_hints
 from ..model.objects import load_objects
 from ..pictures.photo import Photo
+from .agreement import agreed
 from .objects import ObjectFinder
 from .people import colored_as_people
 from .predictor import Predictor
@@ -42,7 +43,7 @@ class PreparedPhoto:
             photo: decoded.
         """
         self.predictor, self.photo, self.guide = predictor, photo, guide_of(photo)
-        self._outputs: OrderedDict[tuple[int, float, tuple[Hint, ...]], Tensor] = OrderedDict()
+        self._outputs: OrderedDict[tuple[int, float, float, tuple[Hint, ...]], Tensor] = OrderedDict()
 
     @property
     def size(self) -> tuple[int, int]:
@@ -99,21 +100,28 @@ class PreparedPhoto:
         return self.predictor.colors(self.output(settings, hints), settings)
 
     def output(self, settings: Settings, hints: Sequence[Hint] = ()) -> Tensor:
-        """The network's output for `ab`'s arguments: (1, 2 or 313, h, w). It is told of hints with influence alone."""
+        """What `ab` decodes, (1, 2 or 313, h, w). The network is told of hints with influence alone."""
         told = tuple(hint for hint in hints if hint.influence)
-        key = self.predictor.working_size(settings), settings.people, told
+        size = self.predictor.working_size(settings)
+        key = size, settings.agreement, settings.people, told
         if key not in self._outputs:
-            output = self.predictor.predict(self.guide, key[0], self._embedding, told, self.size)
-            self._outputs[key] = self._with_people(output, settings.people)
+            output = self.predictor.predict(self.guide, size, self._embedding, told, self.size)
+            self._outputs[key] = self._considered(output, settings)
             while len(self._outputs) > _OUTPUTS:
                 self._outputs.popitem(last=False)
         return self._outputs[key]
 
-    def _with_people(self, output: Tensor, weight: float) -> Tensor:
+    def _considered(self, output: Tensor, settings: Settings) -> Tensor:
+        """What the coloring network says, in the light of what things are in the photo."""
         checkpoint = self.predictor.checkpoint
-        if checkpoint.config.objective != "classification" or not weight:
+        if checkpoint.config.objective != "classification":
             return output
-        return colored_as_people(output, self._objects.kinds, load_objects().colors, checkpoint.prior, weight)
+        if settings.agreement:
+            output = agreed(output, self._objects.features, self._objects.light, settings.agreement)
+        if settings.people:
+            colors = load_objects().colors
+            output = colored_as_people(output, self._objects.kinds, colors, checkpoint.prior, settings.people)
+        return output
 
     @cached_property
     def _objects(self) -> ObjectFinder:

@@ -18,12 +18,14 @@ def _option(default: Any, help: str, usual: str = "") -> Any:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to color. The first three act on what the network finds, the next two on the colors found.
+    """How to color. The first four act on what the network finds, the next two on the colors found.
 
     Attributes:
         vividness: 0 cautious, 1 as usual, 3 vivid: how much of a chance rarer, more vivid colors get. Classification
             only.
         temperature: of the annealed mean, > 0: lower is more decided; None for the one that suits the vividness.
+            Classification only.
+        agreement: how far places that are alike agree on their colors, 0 to 1: more is calmer, less is more varied.
             Classification only.
         people: how much it counts what skin and hair look like: 1 as usual; 0 leaves them to the coloring network.
             Classification only.
@@ -35,13 +37,14 @@ class Settings:
 
     vividness: float = _option(1.0, "0 cautious, 1 as usual, 3 vivid: how much of a chance rarer colors get")
     temperature: float | None = _option(None, "lower is more decided", usual="0.5, to 0.6 where vivid")
+    agreement: float = _option(0.6, "0 .. 1: how far places that are alike agree on their colors")
     people: float = _option(1.0, "how much it counts what skin and hair look like; 0: not at all")
     saturation: float = _option(1.0, "multiplies chroma")
     strength: float = _option(1.0, "0 gray .. 1 full color")
     working_size: int | None = _option(None, "short side of the copy that the network sees", usual="1.5 training crops")
 
     def __post_init__(self) -> None:
-        for name, highest in (("vividness", 10), ("saturation", 5), ("strength", 1), ("people", 3)):
+        for name, highest in (("vividness", 10), ("saturation", 5), ("strength", 1), ("agreement", 1), ("people", 3)):
             if not 0 <= getattr(self, name) <= highest:
                 raise UserError(f"The {name} must lie between 0 and {highest}, not {getattr(self, name)}.")
         if self.temperature is not None and not 0 < self.temperature <= 2:
