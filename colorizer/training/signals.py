@@ -8,6 +8,12 @@ from collections.abc import Iterator
 from types import FrameType
 
 
+def leave_stopping_to_the_parent(_worker: int) -> None:
+    """For processes that decode pictures: Ctrl-C and SIGTERM reach the whole group, and the loop needs its batches."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 class StopRequest:
     """Ctrl-C or SIGTERM asks the loop to stop after its step; a second one stops at once."""
 

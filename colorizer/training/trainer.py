@@ -47,7 +47,7 @@ from .config import TrainingConfig
 from .losses import PerceptualLoss, decoded_loss, loss_function
 from .optim import AverageWeights, choose_precision, learning_rate_factor
 from .runs import Run
-from .signals import StopRequest
+from .signals import StopRequest, leave_stopping_to_the_parent
 from .validation import validate
 
 _MOST_WORKERS = 16  # that decode pictures for one GPU
@@ -240,7 +240,10 @@ class Trainer:
             cores = (os.cpu_count() or 1) // self.accelerator.num_processes
             workers = min(cores, _MOST_WORKERS) if self.device.type == "cuda" else 1
         pinned = self.device.type == "cuda"
-        return DataLoader(self.train_set, batch_sampler=order, num_workers=workers, pin_memory=pinned)
+        return DataLoader(
+            self.train_set, batch_sampler=order, num_workers=workers, pin_memory=pinned,
+            worker_init_fn=leave_stopping_to_the_parent,
+        )  # fmt: skip
 
     def batches(self) -> Iterator[Sample]:
         """This process's batches, one epoch's after the other's, without end."""

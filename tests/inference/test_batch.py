@@ -103,7 +103,7 @@ def test_every_adjustment_is_an_option(tmp_path: Path) -> None:
     hints.write_text('[[300, 250, 25, "#2040c0"]]')
     done = _colorizer(
         photo, "-o", out, "--hints", hints, "--alternatives", 2, "--format", "png", "--vividness", 1.5,
-        "--saturation", 1.1, "--strength", 0.9, "--working-size", 160, "--note",
+        "--saturation", 1.1, "--strength", 0.9, "--working-size", 160, "--agreement", 0.3, "--people", 0.5, "--note",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     names = sorted(p.name for p in out.iterdir())
@@ -114,7 +114,9 @@ def test_every_adjustment_is_an_option(tmp_path: Path) -> None:
     assert rgb_to_lab(colorized.rgb)[240:260, 290:310, 2].mean() < -15
     assert SIMULATED.encode() in colorized.metadata.exif
     expected = Colorizer.from_pretrained().colorize(
-        read_picture(photo), Settings(1.5, saturation=1.1, strength=0.9, working_size=160), [(300, 250, 25, "#2040c0")]
+        read_picture(photo),
+        Settings(1.5, agreement=0.3, people=0.5, saturation=1.1, strength=0.9, working_size=160),
+        [(300, 250, 25, "#2040c0")],
     )
     assert np.abs(colorized.rgb.astype(int) - expected.rgb).max() <= 1
 

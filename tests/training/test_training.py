@@ -117,11 +117,14 @@ def test_a_killed_run_resumes_to_the_same_weights(photo_folder: Path, tmp_path: 
     assert [step for event, step in logged[0] if event == "start"] == [0, 6]
 
 
-def test_ctrl_c_saves_and_says_how_to_resume(photo_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_saves_and_says_how_to_resume(number: int, photo_folder: Path, tmp_path: Path) -> None:
+    """It reaches the whole group, as from a terminal, timeout, systemd or SLURM: those that decode pictures, too."""
     run = Run(tmp_path / "run")
-    process = _train_py("--data", str(photo_folder), "--epochs=400", *SMALL, "--output", str(run.folder))
+    settings = ["--data", str(photo_folder), "--epochs=400", *SMALL, "--workers=2", "--output", str(run.folder)]
+    process = _train_py(*settings, start_new_session=True)
     _wait_for_step(run, 3, process)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130
     assert f"python train.py --resume {run.folder}" in output
