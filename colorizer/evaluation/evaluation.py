@@ -31,6 +31,7 @@ from ..files import cache_folder, code_version, write_text
 from ..inference.colorizer import Colorizer
 from ..inference.settings import Settings
 from ..model.checkpoints import find_checkpoint
+from ..model.objects import objects_version
 from ..pictures.photo import Photo
 from . import report
 from .classifiers import Classifiers, open_classifiers
@@ -233,8 +234,8 @@ def describe(
         "data": test_set.data, "location": test_set.source.location, "pictures": len(test_set.names), "names": names,
         "limit": limit, "left_out": {reason: len(names) for reason, names in test_set.left_out.items()},
         "networks": described, "checkpoints": dict(checkpoints), "settings": asdict(settings),
-        "classifiers": classifiers.names(), "code": _code(), "torch": torch.__version__, "opencv": cv2.__version__,
-        "numpy": np.__version__,
+        "classifiers": classifiers.names(), "code": _code(), "objects": objects_version(), "torch": torch.__version__,
+        "opencv": cv2.__version__, "numpy": np.__version__,
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ whatever network does the coloring.
 
 from __future__ import annotations
 
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -112,6 +113,12 @@ def save_objects(network: ObjectNetwork, path: Path = WEIGHTS) -> None:
     """Write the weights in 16-bit floats."""
     state = {k: v.half() if v.is_floating_point() else v for k, v in network.state_dict().items()}
     save_file({k: v.contiguous() for k, v in state.items()}, path)
+
+
+@cache
+def objects_version() -> str:
+    """12 hexadecimal digits of the bundled weights, on which every coloring by a classification network depends."""
+    return hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()[:12]
 
 
 @cache

@@ -30,6 +30,7 @@ from colorizer.evaluation.results import GRAY, Figures, PictureResult
 from colorizer.evaluation.store import Store, find_evaluations
 from colorizer.evaluation.testset import TestSet
 from colorizer.inference.settings import Settings
+from colorizer.model import objects
 from colorizer.model.checkpoints import Checkpoint, save_checkpoint
 from colorizer.model.networks import NetworkConfig, build_network
 from colorizer.training.config import TrainingOptions
@@ -245,6 +246,18 @@ def test_what_is_stored_does_not_outlive_the_code_that_measured_it(
         first.store.folder = changed
     monkeypatch.undo()
     files._code_version.cache_clear()
+
+
+def test_what_is_stored_does_not_outlive_the_network_that_finds_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _open({"bundled": "bundled"}, tmp_path, monkeypatch)
+    (tmp_path / "other").write_bytes(b"other weights")
+    monkeypatch.setattr(objects, "WEIGHTS", tmp_path / "other")
+    objects.objects_version.cache_clear()
+    assert _open({"bundled": "bundled"}, tmp_path, monkeypatch).store.folder != first.store.folder
+    monkeypatch.undo()
+    objects.objects_version.cache_clear()
 
 
 def test_memory_hardly_grows_with_the_pictures(pair: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> None:
