@@ -37,8 +37,8 @@ def shot(page: Page) -> Image.Image:
 
 
 def save(image: Image.Image, name: str) -> None:
-    """With few colors, so that the repository stays small."""
-    image.quantize(256, method=Image.Quantize.MEDIANCUT).save(HERE / f"{name}.png", optimize=True)
+    """In its own colors."""
+    image.save(HERE / f"{name}.jpg", quality=90, subsampling=0, optimize=True)
 
 
 def drop(page: Page, photo: Path) -> None:
