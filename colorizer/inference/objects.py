@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -37,6 +38,33 @@ _CORE = 0.5  # of a stroke's own radius: there it always holds
 _NOT_SEEN = 5.0  # CIEDE2000 between the color asked for and the nearest one that sRGB has, above which it is said
 
 
+class Seen(NamedTuple):
+    """What the network that finds objects makes of a photo.
+
+    Attributes:
+        light: (1, 1, H, W), L in [-1, 1].
+        features: (1, 64, H/4, W/4), by which things are told apart.
+        kinds: (1, 59, H/4, W/4) logits of `model.objects`.
+    """
+
+    light: torch.Tensor
+    features: torch.Tensor
+    kinds: torch.Tensor
+
+
+def see(guide: Plane, size: int) -> Seen:
+    """Look at a photo.
+
+    Args:
+        guide: (H, W), L in [0, 100].
+        size: short side of the copy that the network sees.
+    """
+    height, width = working_shape(guide.shape[0], guide.shape[1], size, _LONGEST)
+    light = normalize_l(torch.from_numpy(np.clip(resize(guide, width, height), 0, 100))[None, None])
+    with torch.inference_mode():
+        return Seen(light, *load_objects().features(light))
+
+
 class ObjectFinder:
     """Finds the objects of one photo; what does not depend on the stroke is computed once."""
 
@@ -48,29 +76,11 @@ class ObjectFinder:
             photo_size: (height, width) of the photo, in whose pixels strokes are.
         """
         self.guide, self.photo_size = guide, photo_size
-        self._size = working_shape(*self._guide_size, _WORKING_SIZE, _LONGEST)
         self._masks: dict[Hint, Plane] = {}
 
     @cached_property
-    def light(self) -> torch.Tensor:
-        """L as the network sees it, (1, 1, H, W) in [-1, 1]."""
-        small = np.clip(resize(self.guide, self._size[1], self._size[0]), 0, 100)
-        return normalize_l(torch.from_numpy(small)[None, None])
-
-    @property
-    def features(self) -> torch.Tensor:
-        """Of each place, by which things are told apart: (1, 64, H/4, W/4)."""
-        return self._seen[0]
-
-    @property
-    def kinds(self) -> torch.Tensor:
-        """What is seen at each place: (1, 59, H/4, W/4) logits of `model.objects`."""
-        return self._seen[1]
-
-    @cached_property
-    def _seen(self) -> tuple[torch.Tensor, torch.Tensor]:
-        with torch.inference_mode():
-            return load_objects().features(self.light)
+    def _seen(self) -> Seen:
+        return see(self.guide, _WORKING_SIZE)
 
     def mask(self, hint: Hint) -> Plane:
         """How probably each pixel of the guide, (H, W), is a part of the thing under a stroke, in [0, 1]."""
@@ -78,14 +88,18 @@ class ObjectFinder:
             return hint.area.at(self._guide_size)
         hint = _place_of(hint)
         if hint not in self._masks:
-            height, width = self._size
+            height, width = self._seen.light.shape[-2:]
             covered = covered_by(hint, self.photo_size, (height, width)).astype(np.float32)
             cells: Plane = np.asarray(
                 cv2.resize(covered, (width // _STRIDE, height // _STRIDE), interpolation=cv2.INTER_AREA), np.float32
             )
             with torch.inference_mode():
-                logits = load_objects()(self.features, self.light, torch.from_numpy(cells)[None, None])[0, 0]
-            probable = (torch.sigmoid(logits + _BIAS + _REACH * hint.reach) * _kept_apart(self.kinds[0], cells)).numpy()
+                logits = load_objects()(self._seen.features, self._seen.light, torch.from_numpy(cells)[None, None])[
+                    0, 0
+                ]
+            probable = (
+                torch.sigmoid(logits + _BIAS + _REACH * hint.reach) * _kept_apart(self._seen.kinds[0], cells)
+            ).numpy()
             if hint.reach <= 0:
                 probable = _without_far_parts(probable, cells)
             self._masks[hint] = self._at_edges(probable, hint)

@@ -21,7 +21,7 @@ from ..model.hints import Hint, HintTuple, parse_hints
 from ..model.objects import load_objects
 from ..pictures.photo import Photo
 from .agreement import agreed
-from .objects import ObjectFinder
+from .objects import ObjectFinder, Seen, see
 from .people import colored_as_people
 from .predictor import Predictor
 from .settings import Settings
@@ -29,6 +29,7 @@ from .upsampling import colorize_photo, guide_of
 
 Hints = Sequence[Hint | HintTuple]
 
+_SEEN_SIZE = 192  # at which things are looked at for the colors: half of the time that strokes take for it
 _OUTPUTS = 4  # kept of the network; each is about 4 MB
 
 
@@ -103,7 +104,7 @@ class PreparedPhoto:
         """What `ab` decodes, (1, 2 or 313, h, w). The network is told of hints with influence alone."""
         told = tuple(hint for hint in hints if hint.influence)
         size = self.predictor.working_size(settings)
-        key = size, settings.agreement, settings.people, told
+        key = size, settings.consent, settings.people, told
         if key not in self._outputs:
             output = self.predictor.predict(self.guide, size, self._embedding, told, self.size)
             self._outputs[key] = self._considered(output, settings)
@@ -116,12 +117,16 @@ class PreparedPhoto:
         checkpoint = self.predictor.checkpoint
         if checkpoint.config.objective != "classification":
             return output
-        if settings.agreement:
-            output = agreed(output, self._objects.features, self._objects.light, settings.agreement)
+        if settings.consent:
+            output = agreed(output, self._seen.features, self._seen.light, settings.consent)
         if settings.people:
             colors = load_objects().colors
-            output = colored_as_people(output, self._objects.kinds, colors, checkpoint.prior, settings.people)
+            output = colored_as_people(output, self._seen.kinds, colors, checkpoint.prior, settings.people)
         return output
+
+    @cached_property
+    def _seen(self) -> Seen:
+        return see(self.guide, _SEEN_SIZE)
 
     @cached_property
     def _objects(self) -> ObjectFinder:

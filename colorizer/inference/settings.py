@@ -8,7 +8,8 @@ from typing import Any
 
 from ..errors import UserError
 
-ALPHA = 0.19  # of rebalancing at vividness 1: there the bundled network reaches 60% of the true colorfulness
+ALPHA = 0.34  # of rebalancing at vividness 1: there the bundled network reaches 65% of the true colorfulness
+VIVID = 1.65  # the vividness at which it reaches 92%
 
 
 def _option(default: Any, help: str, usual: str = "") -> Any:
@@ -25,8 +26,8 @@ class Settings:
             only.
         temperature: of the annealed mean, > 0: lower is more decided; None for the one that suits the vividness.
             Classification only.
-        agreement: how far places that are alike agree on their colors, 0 to 1: more is calmer, less is more varied.
-            Classification only.
+        agreement: how far places that are alike agree on their colors, 0 to 1: more is calmer, less is more varied;
+            None for the one that suits the vividness. Classification only.
         people: how much it counts what skin and hair look like: 1 as usual; 0 leaves them to the coloring network.
             Classification only.
         saturation: chroma is multiplied by it, as far as sRGB goes at that lightness.
@@ -37,7 +38,9 @@ class Settings:
 
     vividness: float = _option(1.0, "0 cautious, 1 as usual, 3 vivid: how much of a chance rarer colors get")
     temperature: float | None = _option(None, "lower is more decided", usual="0.5, to 0.6 where vivid")
-    agreement: float = _option(0.6, "0 .. 1: how far places that are alike agree on their colors")
+    agreement: float | None = _option(
+        None, "0 .. 1: how far places that are alike agree on their colors", usual="0.6 cautious, 0.3 as usual, 0 vivid"
+    )
     people: float = _option(1.0, "how much it counts what skin and hair look like; 0: not at all")
     saturation: float = _option(1.0, "multiplies chroma")
     strength: float = _option(1.0, "0 gray .. 1 full color")
@@ -45,7 +48,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name, highest in (("vividness", 10), ("saturation", 5), ("strength", 1), ("agreement", 1), ("people", 3)):
-            if not 0 <= getattr(self, name) <= highest:
+            if getattr(self, name) is not None and not 0 <= getattr(self, name) <= highest:
                 raise UserError(f"The {name} must lie between 0 and {highest}, not {getattr(self, name)}.")
         if self.temperature is not None and not 0 < self.temperature <= 2:
             raise UserError(f"The temperature must be above 0 and at most 2, not {self.temperature}.")
@@ -54,9 +57,20 @@ class Settings:
 
     @property
     def annealing(self) -> float:
-        """The temperature: 0.5, and from vividness 1 to 2.9 up to 0.6, which keeps bold colors from being patchy."""
-        rising = min(max((self.vividness - 1) / 1.9, 0), 1)
-        return 0.5 + 0.1 * rising if self.temperature is None else self.temperature
+        """The temperature: 0.5, rising to 0.6 at the vivid look, which keeps bold colors from being patchy."""
+        return 0.5 + 0.1 * self._boldness if self.temperature is None else self.temperature
+
+    @property
+    def consent(self) -> float:
+        """The agreement: 0.6 falling to 0.3 as usual, where it costs little, and to 0 at the vivid look."""
+        if self.agreement is not None:
+            return self.agreement
+        return 0.6 - 0.3 * min(self.vividness, 1) - 0.3 * self._boldness
+
+    @property
+    def _boldness(self) -> float:
+        """0 up to the natural look, 1 from the vivid one on."""
+        return min(max((self.vividness - 1) / (VIVID - 1), 0), 1)
 
     @property
     def alpha(self) -> float:
@@ -68,5 +82,5 @@ class Settings:
 LOOKS: Mapping[str, Settings] = {
     "cautious": Settings(vividness=0),
     "natural": Settings(),
-    "vivid": Settings(vividness=2.9),
+    "vivid": Settings(vividness=VIVID),
 }

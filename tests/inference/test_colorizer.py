@@ -148,7 +148,8 @@ def test_looks_are_ever_bolder_and_natural_is_the_default(colorizer: Colorizer) 
 
 
 def test_the_temperature_rises_with_the_vividness() -> None:
-    assert [Settings(vividness=v).annealing for v in (0, 1, 2.9, 9)] == pytest.approx([0.5, 0.5, 0.6, 0.6])
+    vivid = LOOKS["vivid"].vividness
+    assert [Settings(vividness=v).annealing for v in (0, 1, vivid, 9)] == pytest.approx([0.5, 0.5, 0.6, 0.6])
     assert Settings(vividness=3, temperature=0.2).annealing == 0.2
 
 

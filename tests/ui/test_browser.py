@@ -18,6 +18,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from colorizer import LOOKS
 from colorizer.arrays import Array
 from colorizer.color.lab import lightness, rgb_to_lab
 from colorizer.evaluation.metrics import colorfulness
@@ -492,12 +493,13 @@ def test_adjusting_acts_at_once_and_on_the_download(page: Page, tmp_path: Path) 
 def test_a_look_sets_the_vividness_and_shows_at_once(page: Page) -> None:
     _drop(page, EXAMPLES / "black-and-white" / "coffee.jpg")
     vividness = page.get_by_role("spinbutton", name=re.compile("Vividness %")).first
-    for look, percent in (("Vivid", "290"), ("Cautious", "0"), ("Natural", "100")):
+    vivid = round(100 * LOOKS["vivid"].vividness)
+    for look, percent in (("Vivid", vivid), ("Cautious", 0), ("Natural", 100)):
         before = _image_of(page)
         page.get_by_role("radio", name=look).first.check()
         expect(page.locator("#slider img").last).not_to_have_attribute("src", before, timeout=WAIT)
-        expect(vividness).to_have_value(percent)
-    _set(vividness, 290)
+        expect(vividness).to_have_value(str(percent))
+    _set(vividness, vivid)
     expect(page.get_by_role("radio", name="Vivid").first).to_be_checked()
     _set(vividness, 150)
     for look in ("Cautious", "Natural", "Vivid"):
