@@ -84,13 +84,7 @@ def lesson(outlined: Outlined, short: int, number: int, rng: np.random.Generator
     Returns:
         None if no object in it is large enough.
     """
-    rgb = read_picture(outlined.picture).rgb
-    labels = cv2.imread(str(outlined.labels), cv2.IMREAD_GRAYSCALE)
-    if labels is None or labels.shape != rgb.shape[:2]:
-        raise UserError(f"{outlined.labels} is not an image of the size of {outlined.picture.name}.")
-    if outlined.named and labels.max() >= KINDS:
-        raise UserError(f"{outlined.labels} has the label {labels.max()}; the kinds that are known end at {KINDS - 1}.")
-    rgb, labels = _cropped(rgb, labels, rng)
+    rgb, labels = _cropped(*_read(outlined), rng)
     scale = short / min(labels.shape)
     height, width = (max(round(side * scale / _MULTIPLE), 1) * _MULTIPLE for side in labels.shape)
     light = np.clip(resize(lightness(np.ascontiguousarray(rgb)), width, height), 0, 100)
@@ -114,12 +108,24 @@ def colors_of(outlined: Sequence[Outlined], kinds: Sequence[int]) -> Tensor:
     """
     total = torch.zeros(len(kinds), N_BINS, dtype=torch.float64)
     for one in (o for o in outlined if o.named):
-        lab, labels = rgb_to_lab(read_picture(one.picture).rgb), cv2.imread(str(one.labels), cv2.IMREAD_GRAYSCALE)
+        rgb, labels = _read(one)
+        lab = rgb_to_lab(rgb)
         for row, kind in enumerate(kinds):
             ab = torch.from_numpy(lab[labels == kind, 1:].T.copy())  # (2, M)
             if ab.shape[1]:
                 total[row] += soft_histogram(ab[None, :, None]) / ab.shape[1]
     return (total / total.sum(1, keepdim=True).clamp(min=1e-9)).float()
+
+
+def _read(outlined: Outlined) -> tuple[Array, Array]:
+    """A photograph, HWC, and its labels, HW."""
+    rgb = read_picture(outlined.picture).rgb
+    labels = cv2.imread(str(outlined.labels), cv2.IMREAD_GRAYSCALE)
+    if labels is None or labels.shape != rgb.shape[:2]:
+        raise UserError(f"{outlined.labels} is not an image of the size of {outlined.picture.name}.")
+    if outlined.named and labels.max() >= KINDS:
+        raise UserError(f"{outlined.labels} has the label {labels.max()}; the kinds that are known end at {KINDS - 1}.")
+    return rgb, labels
 
 
 def _cropped(rgb: Array, labels: Array, rng: np.random.Generator) -> tuple[Array, Array]:

@@ -22,7 +22,7 @@ let known = null; // the value that this script set itself: another one came fro
 let view = { zoom: 1, x: 0.5, y: 0.5 }; // and the place, in shares of the photo, in the middle of the canvas
 let recent = [];
 let panning = null;
-let question = null; // for a mask, not answered yet: { n: when it was asked, about: the stroke as JSON, tries }
+let question = null; // for a mask, not answered yet: { n: when it was asked, about: the stroke as JSON }
 let patience = 0; // the timer until it counts as lost
 let thing = null; // the mask of the stroke in work: { image, stroke }
 let there = [0, 0]; // the place in the other picture of which the color was taken
@@ -295,7 +295,7 @@ const inWork = () => stroke || strokes()[chosen] || null;
 function askMask(tries = 1) {
     const s = inWork();
     if (!s || !s.points.length || question || tries > TRIES) return;
-    question = { n: Date.now(), about: JSON.stringify(s), tries };
+    question = { n: Date.now(), about: JSON.stringify(s) };
     trigger("edit", { stroke: JSON.parse(question.about), n: question.n });
     clearTimeout(patience);
     patience = setTimeout(() => {
