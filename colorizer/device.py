@@ -36,6 +36,17 @@ def choose_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
+def half_precision(device: torch.device) -> torch.dtype | None:
+    """The 16-bit floats that a device computes large networks faster in; None where it doesn't."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.float16
+    able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
+    fast = device.type == "cpu" and any(able.get(name) for name in ("avx512_bf16", "amx_bf16"))
+    return torch.bfloat16 if fast else None
+
+
 def device_identity(device: torch.device) -> str:
     """A name that is the same for every process that means this very device, and another for any other one."""
     import torch

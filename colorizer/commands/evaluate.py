@@ -48,12 +48,12 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     for _ in tqdm(evaluation.run(), total=len(evaluation.test_set.names), disable=None):
         pass
     if arguments.json:
-        write_text(arguments.json, report.as_json(evaluation.summary, evaluation.about, evaluation.results))
+        write_text(arguments.json, evaluation.as_json())
     if arguments.csv:
         write_text(arguments.csv, report.as_csv(evaluation.results))
     if arguments.html:
         write_text(arguments.html, evaluation.as_html())
-    print(report.text_table(evaluation.summary))
+    print(report.text_table(evaluation.summary, evaluation.figures.seconds))
     return 0
 
 

@@ -56,7 +56,8 @@ def add_colorizer_options(parser: argparse.ArgumentParser, several: bool = False
     """Which network, or which `several`, and how it colors."""
     parser.add_argument(
         "--checkpoint", metavar="PATH", action="append" if several else "store",
-        help="a .safetensors file, a run's folder, OWNER/NAME on the Hugging Face Hub, or bundled (default)"
+        help="bundled (default), the name of a published network (python -m colorizer.commands.networks lists them), a "
+        "file of weights, a run's folder, or OWNER/NAME on the Hugging Face Hub"
         + ("; may be given several times" if several else ""),
     )  # fmt: skip
     parser.add_argument("--features-weights", metavar="FILE", help="pretrained weights of the feature extractor")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -52,11 +53,12 @@ class Progress(NamedTuple):
 
 
 class Colored(NamedTuple):
-    """A picture of the test set, HWC uint8 each: true, left gray, and colorized by each network."""
+    """A picture of the test set, HWC uint8 each: true, left gray, and colorized by each network in so many seconds."""
 
     true: Array
     gray: Array
     colorized: list[Array]
+    seconds: list[float]
 
 
 @dataclass
@@ -148,8 +150,8 @@ class Evaluation:
             if result is not None:
                 self.figures.add([result])
             else:
-                true, gray, colorized = self._color(name)
-                result = self.figures.update(name, colorized, true, gray)
+                true, gray, colorized, seconds = self._color(name)
+                result = self.figures.update(name, colorized, true, gray, seconds)
                 self.store.append(result)
             yield Progress(done, len(self.test_set.names), result)
 
@@ -160,8 +162,12 @@ class Evaluation:
 
     def _color(self, name: str) -> Colored:
         true = self.test_set.read(name)
-        colorized = [c.colorize(Photo(true), self.settings).rgb for c in self.networks.values()]
-        return Colored(true, gray_picture(true), colorized)
+        colorized, seconds = [], []
+        for colorizer in self.networks.values():
+            begun = time.perf_counter()
+            colorized.append(colorizer.colorize(Photo(true), self.settings).rgb)
+            seconds.append(time.perf_counter() - begun)
+        return Colored(true, gray_picture(true), colorized, seconds)
 
     def picture(self, name: str) -> Colored:
         """A picture and its colorings; the last ones asked for are kept."""
@@ -177,7 +183,7 @@ class Evaluation:
         """A JPEG of the picture left gray, colorized by each network, and true, side by side; it is made once."""
         path = self.store.folder / "pictures" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jpg"
         if not path.exists():
-            true, gray, colorized = self.picture(name)
+            true, gray, colorized, _ = self.picture(name)
             strip = report.side_by_side([gray, *colorized, true])
             report.write_jpeg(path, strip)
         return path
@@ -191,14 +197,22 @@ class Evaluation:
         """The command line that measures the same."""
         return report.command(list(self.checkpoints.values()), self.test_set.data, self.limit, self.settings)
 
+    def table(self) -> list[list[str]]:
+        """Of `report.rows`."""
+        return report.rows(self.summary, self.figures.seconds)
+
+    def as_json(self) -> str:
+        """Every figure of every picture."""
+        return report.as_json(self.summary, self.about, self.results, self.figures.seconds)
+
     def as_html(self) -> str:
         """A report that needs no other file; see `report.as_html`."""
-        return report.as_html(self.summary, self.about, self.command, self.results, self.strip)
+        return report.as_html(self.summary, self.about, self.command, self.results, self.strip, self.figures.seconds)
 
     def write_reports(self) -> list[Path]:
         """JSON, CSV and HTML, beside what was measured."""
         folder = self.store.folder
-        write_text(folder / "evaluation.json", report.as_json(self.summary, self.about, self.results))
+        write_text(folder / "evaluation.json", self.as_json())
         write_text(folder / "evaluation.csv", report.as_csv(self.results))
         write_text(folder / "evaluation.html", self.as_html())
         return self.reports()

@@ -8,7 +8,7 @@ import heapq
 import io
 import json
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -31,8 +31,16 @@ IN_REPORT = 60  # pictures
 _ERROR_SHOWN = 60.0  # ab error that is white in an error map
 
 
-def rows(summary: dict[str, Any]) -> list[list[str]]:
-    """The table of a summary: metric with its unit, then gray and each network with its interval; MSE first."""
+_TIME = "Time a picture (s)"
+
+
+def rows(summary: dict[str, Any], seconds: Mapping[str, float] | None = None) -> list[list[str]]:
+    """The table of a summary: metric with its unit, then gray and each network with its interval; MSE first.
+
+    Args:
+        summary: of `Figures.compute`.
+        seconds: that each network took for a picture, if it was measured: the last row.
+    """
     table = []
     columns = summary["metrics"]
     for name, metric in METRICS.items():
@@ -49,27 +57,31 @@ def rows(summary: dict[str, Any]) -> list[list[str]]:
         table.append([f"{metric.title} ({metric.unit})" if metric.unit else metric.title, *cells])
     if summary["fid"]:
         table.append([FID.title, *(f"{summary['fid'][column]:.2f}" for column in columns)])
+    if seconds:
+        table.append([_TIME, *(f"{seconds[c]:.2f}" if c in seconds else "" for c in columns)])
     return table
 
 
-def meanings(summary: dict[str, Any]) -> list[str]:
+def meanings(summary: dict[str, Any], seconds: Mapping[str, float] | None = None) -> list[str]:
     """Of the rows of the table."""
-    return [m.describe() for name, m in METRICS.items() if name in summary["metrics"][GRAY]] + (
-        [FID.describe()] if summary["fid"] else []
-    )
+    known = [m.describe() for name, m in METRICS.items() if name in summary["metrics"][GRAY]]
+    known += [FID.describe()] if summary["fid"] else []
+    return known + (["The median, on the machine that measured."] if seconds else [])
 
 
-def text_table(summary: dict[str, Any]) -> str:
+def text_table(summary: dict[str, Any], seconds: Mapping[str, float] | None = None) -> str:
     """The table for a terminal."""
-    lines = [[f"{summary['pictures']} pictures", *summary["metrics"]], *rows(summary)]
+    lines = [[f"{summary['pictures']} pictures", *summary["metrics"]], *rows(summary, seconds)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
     return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) for line in lines)
 
 
-def as_json(summary: dict[str, Any], about: dict[str, Any], results: Results) -> str:
+def as_json(
+    summary: dict[str, Any], about: dict[str, Any], results: Results, seconds: Mapping[str, float] | None = None
+) -> str:
     """Everything: the means, what was measured, and every picture."""
     pictures = [{"name": r.name, "true_colorfulness": r.true_colorfulness, "metrics": r.metrics} for r in results]
-    return json.dumps({"about": about, **summary, "per_picture": pictures}, indent=1)
+    return json.dumps({"about": about, **summary, "seconds": dict(seconds or {}), "per_picture": pictures}, indent=1)
 
 
 def as_csv(results: Results) -> str:
@@ -132,8 +144,9 @@ def write_jpeg(path: Path, rgb: Array) -> None:
 
 
 def as_html(
-    summary: dict[str, Any], about: dict[str, Any], again: str, results: Results, strip: Callable[[str], Path]
-) -> str:
+    summary: dict[str, Any], about: dict[str, Any], again: str, results: Results, strip: Callable[[str], Path],
+    seconds: Mapping[str, float] | None = None,
+) -> str:  # fmt: skip
     """A page that needs no other file: the table, and the worst pictures side by side.
 
     Args:
@@ -142,6 +155,7 @@ def as_html(
         again: of `command`.
         results: of the pictures.
         strip: the JPEG file of a picture, by its name.
+        seconds: of `rows`.
     """
     columns = list(summary["metrics"])
     figures = [
@@ -160,5 +174,5 @@ def as_html(
     template = environment.from_string(files(__package__).joinpath("report.html").read_text(encoding="utf-8"))
     return template.render(
         command=again, about=described, pictures=summary["pictures"], columns=columns, first=columns[1],
-        table=list(zip(meanings(summary), rows(summary), strict=True)), figures=figures,
+        table=list(zip(meanings(summary, seconds), rows(summary, seconds), strict=True)), figures=figures,
     )  # fmt: skip

@@ -33,6 +33,7 @@ class PictureResult:
         true_colorfulness: of the true picture.
         histograms: counts in thousandths of the picture: "error NETWORK", "a NETWORK", "b NETWORK", "a true", "b true".
         features: of FID, if its network is there: (columns + 1, 2048), the true picture's last.
+        seconds: that each network took to color it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class PictureResult:
     true_colorfulness: float
     histograms: dict[str, list[int]] = field(default_factory=dict)
     features: npt.NDArray[np.float32] | None = field(default=None, compare=False, repr=False)
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 class Results(Sequence[PictureResult]):
@@ -105,15 +107,24 @@ class Figures:
     results: Results = field(init=False)
     histograms: dict[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     _moments: list[Moments] = field(default_factory=list)
+    _seconds: dict[str, array[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.results = Results(self.networks)
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The median time of each network for a picture, where it is known. No part of what `compute` gives, because
+        it is never the same twice."""
+        return {name: float(np.median(times)) for name, times in self._seconds.items()}
 
     def add(self, results: Iterable[PictureResult]) -> Figures:
         """Take pictures that were measured before; gives itself."""
         for result in results:
             for kind, counts in result.histograms.items():
                 self.histograms[kind] = self.histograms.get(kind, np.int64(0)) + np.array(counts)
+            for network, seconds in result.seconds.items():
+                self._seconds.setdefault(network, array("d")).append(seconds)
             if result.features is not None:
                 self._moments = self._moments or [Moments() for _ in result.features]
                 for moments, features in zip(self._moments, result.features, strict=True):
@@ -121,7 +132,10 @@ class Figures:
             self.results.append(result)
         return self
 
-    def update(self, name: str, colorized: Sequence[Array], true: Array, gray: Array | None = None) -> PictureResult:
+    def update(
+        self, name: str, colorized: Sequence[Array], true: Array, gray: Array | None = None,
+        seconds: Sequence[float] = (),
+    ) -> PictureResult:  # fmt: skip
         """Measure one picture.
 
         Args:
@@ -129,6 +143,7 @@ class Figures:
             colorized: by each of the networks, HWC uint8.
             true: of the same size.
             gray: `gray_picture(true)`, if it is there already.
+            seconds: that each of the networks took, if it was measured.
         """
         colored = dict(zip(self.networks, colorized, strict=True))
         columns = {GRAY: gray_picture(true) if gray is None else gray, **colored}
@@ -142,7 +157,8 @@ class Figures:
         features = None
         if classifiers.inception is not None:
             features = np.stack([classifiers.inception(rgb) for rgb in (*columns.values(), true)]).astype(np.float32)
-        result = PictureResult(name, metrics, colorfulness(true), _histograms(colored, true), features)
+        times = dict(zip(self.networks, seconds, strict=False))
+        result = PictureResult(name, metrics, colorfulness(true), _histograms(colored, true), features, times)
         self.add([result])
         return result
 

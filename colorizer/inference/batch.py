@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import UserError
@@ -200,7 +200,7 @@ def colorize_file(
     alternatives: int = 0,
 ) -> Result:
     """Color a file into another, whole or not at all; the arguments are those of `run`."""
-    output = output or Output()
+    output = replace(output or Output(), credit=colorizer.predictor.credit)
     photo = job.read()
     prepared = colorizer.prepare(photo)
     target = job.target.with_suffix(output.suffix(photo, job.target.suffix))

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..arrays import Plane, resize
 from ..color.lab import normalize_l
-from ..device import choose_device
+from ..device import choose_device, half_precision
 from ..errors import UserError
 from ..model.checkpoints import Checkpoint, load_checkpoint
 from ..model.decoding import predicted_ab
@@ -38,6 +38,8 @@ class Predictor:
         self.checkpoint, self.device = checkpoint, choose_device(device)
         self.network = checkpoint.network.to(self.device).to(memory_format=torch.channels_last)  # a fifth faster
         self.extractor = extractor.to(self.device) if extractor is not None else None
+        # Of others' networks, which are large: half the time on two cores (`benchmarks/peers.py`).
+        self._half = half_precision(self.device) if checkpoint.config.spec.square else None
 
     @classmethod
     def load(
@@ -62,6 +64,11 @@ class Predictor:
         return cls(checkpoint, extractor, device)
 
     @property
+    def credit(self) -> str:
+        """Whose network it is, and under which license, where others have made it; else nothing."""
+        return self.checkpoint.credit
+
+    @property
     def takes_hints(self) -> bool:
         """Whether the network can be told of known colors."""
         return self.checkpoint.config.spec.takes_hints
@@ -80,18 +87,19 @@ class Predictor:
         name = self.checkpoint.config.network
         if hints and not self.takes_hints:
             raise UserError(
-                f"The network {name} can't be told of hints. Leave out their influence, or choose skip_fusion."
+                f"The network {name} can't be told of hints. Leave out their influence, or choose another network."
             )
         if alternatives and not self.knows_alternatives:
             raise UserError("Alternatives need a skip_fusion classification network: only that knows other guesses.")
 
     def working_size(self, settings: Settings) -> int:
-        """Short side of the network's copy in pixels.
+        """Short side of the network's copy in pixels; or the side of the square, if the network was made for squares.
 
         By default 1.5 times the training crops' side: those showed 60 to 100% of a picture's short side, so things
         are then as large as they were in training (measured to be best for the bundled checkpoint, 192 for 128).
         """
-        return settings.working_size or round(1.5 * self.checkpoint.size / MULTIPLE) * MULTIPLE
+        usual = self.checkpoint.config.spec.square or round(1.5 * self.checkpoint.size / MULTIPLE) * MULTIPLE
+        return settings.working_size or usual
 
     def embed(self, guide: Plane) -> Tensor | None:
         """The embedding (1, 1000) of a picture's L (H, W) in [0, 100]; None for a network that takes none."""
@@ -117,12 +125,15 @@ class Predictor:
         """
         self.check(hints=bool(hints))
         height, width = working_shape(guide.shape[0], guide.shape[1], size)
+        if self.checkpoint.config.spec.square:
+            height = width = working_shape(size, size, size)[0]
         small = np.clip(resize(guide, width, height), 0, 100)
         x = normalize_l(torch.from_numpy(small)[None, None].to(self.device))
         planes = hint_planes_of(hints, photo_size, (height, width)).to(self.device) if hints else None
         if planes is not None:
             planes = planes.contiguous(memory_format=torch.channels_last)
-        return cast(Tensor, self.network(x, embedding, planes)).float()
+        with torch.autocast(self.device.type, self._half or torch.bfloat16, enabled=self._half is not None):
+            return cast(Tensor, self.network(x, embedding, planes)).float()
 
     @torch.inference_mode()
     def colors(self, output: Tensor, settings: Settings) -> Plane:
@@ -130,6 +141,8 @@ class Predictor:
         checkpoint = self.checkpoint
         objective = checkpoint.config.objective
         ab = predicted_ab(output, objective, checkpoint.prior, settings.alpha, settings.annealing)
+        if objective == "regression":
+            ab = ab * settings.chroma
         return cast(Plane, ab[0].permute(1, 2, 0).cpu().numpy())
 
 

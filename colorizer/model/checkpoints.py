@@ -1,6 +1,7 @@
 """Checkpoints: a safetensors file with the network's weights and, in its metadata, all it takes to use them.
 
-Loading is strict and never unpickles. The metadata holds one JSON text under "colorizer".
+Loading is strict and never unpickles. The metadata holds one JSON text under "colorizer". Weights that others have
+published (`published`) are read in their own form (`foreign`).
 """
 
 from __future__ import annotations
@@ -19,12 +20,16 @@ from torch import Tensor, nn
 from ..color.bins import N_BINS
 from ..errors import UserError
 from ..files import whole_file
+from .foreign import converted, read_foreign
 from .networks import NetworkConfig, build_network
+from .published import PUBLISHED, fetch_published
 
 FORMAT = 1
 BUNDLED = "bundled"  # the name of the checkpoint that comes with the program
 _BUNDLED_FILE = Path(__file__).parent.parent / "weights" / "colorizer.safetensors"
 _NETWORK, _PRIOR = "network.", "prior"
+_IN_FOLDER = ("best.safetensors", "model.safetensors", "pytorch_model.bin")  # of a run, or of a repository of the Hub
+_FOREIGN = (".pth", ".pt", ".bin")
 
 
 @dataclass
@@ -35,7 +40,7 @@ class Checkpoint:
         network: in eval mode, float32, on the CPU.
         config: what built it.
         prior: the training pictures' distribution of the ab bins, (313,); uniform for a regression.
-        size: side of the training crops in pixels.
+        size: side of the training crops in pixels; 0 where it is not known.
         info: what it was trained on and with, for people.
         features_fingerprint: of the extractor whose embeddings it was trained on, if it takes any.
         features_weights: the file they were read from, if it was given.
@@ -48,6 +53,12 @@ class Checkpoint:
     info: dict[str, Any] = field(default_factory=dict)
     features_fingerprint: str | None = None
     features_weights: str | None = None
+
+    @property
+    def credit(self) -> str:
+        """Whose network it is and under which license, where others have made it; else nothing."""
+        spec = self.config.spec
+        return f"{self.config.network}, {spec.source}, {spec.license}" if spec.source else ""
 
 
 def _half(tensor: Tensor) -> Tensor:
@@ -86,25 +97,32 @@ def find_checkpoint(path: str | os.PathLike[str] | None) -> Path:
     """The file of a checkpoint.
 
     Args:
-        path: None or "bundled" for the one that comes with the program; the folder of a run, for its
-            `best.safetensors`; a file; or "owner/name" of a repository on the Hugging Face Hub.
+        path: None or "bundled" for the one that comes with the program; the name of a published network, such as
+            "ddcolor"; the folder of a run, or of a repository of the Hub; a file; or "owner/name" of a repository on
+            the Hugging Face Hub. What is not on this computer is downloaded.
     Raises:
         UserError: there is none.
     """
     if path is None or str(path) == BUNDLED:
         return _BUNDLED_FILE
     file = Path(path)
+    if str(path) in PUBLISHED and not file.exists():
+        return fetch_published(str(path))
     if file.is_dir():
-        file = file / "best.safetensors"
-        if not file.is_file():
+        found = next((file / name for name in _IN_FOLDER if (file / name).is_file()), None)
+        if found is None:
             raise UserError(f"{path} holds no best.safetensors yet: the run has not finished its first epoch.")
+        return found
     if not file.exists():
         from .hub import is_repository, pull  # which takes a second to import
 
         if is_repository(str(path)):
             return pull(str(path))
     if not file.is_file():
-        raise UserError(f"There is no checkpoint {path}. Give a .safetensors file or the folder of a run.")
+        raise UserError(
+            f"There is no checkpoint {path}. Give a .safetensors file, the folder of a run, or one of these: "
+            f"{', '.join((BUNDLED, *PUBLISHED))}."
+        )
     return file
 
 
@@ -112,11 +130,17 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
     """Read a checkpoint.
 
     Args:
-        path: a .safetensors file, the folder of a run, or None for the bundled one.
+        path: of `find_checkpoint`.
+    Returns:
+        its `network(L)`, with L as (N, 1, H, W) L / 50 - 1 in [-1, 1], gives ab / 110 as (N, 2, h, w) for a regression,
+        and logits over the 313 bins as (N, 313, h, w) for a classification, at the network's own size: H/4 x W/4 for
+        skip_fusion, H x W for published networks.
     Raises:
-        UserError: not there, not one of ours, or damaged.
+        UserError: not there, of no network that is known here, or damaged.
     """
     file = find_checkpoint(path)
+    if file.suffix in _FOREIGN or not _is_ours(file):
+        return _load_foreign(file)
     try:
         with safe_open(file, framework="pt") as opened:
             about = json.loads((opened.metadata() or {})["colorizer"])
@@ -136,3 +160,20 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
         network.eval(), config, prior, about["size"], about["info"],
         about["features_fingerprint"], about["features_weights"],
     )  # fmt: skip
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether it is a safetensors file with our metadata, or none at all, which is said in our own words."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            return "colorizer" in (opened.metadata() or {})
+    except (SafetensorError, OSError):
+        return True
+
+
+def _load_foreign(file: Path) -> Checkpoint:
+    config, state = converted(read_foreign(file), file)
+    with torch.device("meta"):
+        network = build_network(config)
+    network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()}, assign=True)
+    return Checkpoint(network.eval(), config, torch.full((N_BINS,), 1 / N_BINS), 0)

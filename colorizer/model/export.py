@@ -44,7 +44,10 @@ def model_card(checkpoint: Checkpoint, name: str) -> str:
     config, info = checkpoint.config, checkpoint.info
     front_matter = ModelCardData(pipeline_tag="image-to-image", tags=["image-colorization"], library_name="colorizer")
     rows = {"network": config.network, "objective": config.objective, "features": config.features}
-    rows["training crops"] = f"{checkpoint.size} pixels"
+    if checkpoint.size:
+        rows["training crops"] = f"{checkpoint.size} pixels"
+    if checkpoint.credit:
+        rows |= {"weights from": config.spec.source, "their license": config.spec.license}
     for part in ("data", "training"):
         rows |= {key.replace("_", " "): str(value) for key, value in info.get(part, {}).items() if value is not None}
     lines = [

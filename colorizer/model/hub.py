@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 from typing import cast
 
-from huggingface_hub import HfApi, hf_hub_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from huggingface_hub import HfApi, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.constants import HF_HUB_CACHE
+from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, HFValidationError
 
 from ..errors import UserError
 
 MODEL = "model.safetensors"  # the file of a repository that is a checkpoint
+FILES = (MODEL, "pytorch_model.bin")  # what else it may be called, in the order of preference
 # The base of all errors of the HTTP library that huggingface_hub uses, which its version decides.
 _HTTP_ERROR = cast(type[Exception], HfHubHTTPError.__bases__[0])
 _FAILURES = (HfHubHTTPError, _HTTP_ERROR, HFValidationError, OSError)
@@ -50,6 +52,18 @@ def upload(folder: Path, repository: str, private: bool = False, token: str | No
     return str(address)
 
 
+def cached(repository: str) -> Path | None:
+    """The file of a checkpoint that was downloaded before, if it was."""
+    found = (try_to_load_from_cache(repository, name) for name in FILES)
+    return next((Path(path) for path in found if isinstance(path, str)), None)
+
+
+def bytes_there(repository: str) -> int:
+    """How much of a repository lies in the cache, what is still being downloaded included."""
+    blobs = Path(HF_HUB_CACHE, f"models--{repository.replace('/', '--')}", "blobs")
+    return sum(path.stat().st_size for path in blobs.glob("*") if path.is_file())
+
+
 def pull(repository: str) -> Path:
     """Download a checkpoint, once; later it is read from the cache.
 
@@ -60,13 +74,23 @@ def pull(repository: str) -> Path:
     Raises:
         UserError: not there, or no connection.
     """
-    try:
-        return Path(hf_hub_download(repository, MODEL))
-    except _FAILURES as error:
-        raise UserError(
-            f"There is no checkpoint {repository}, neither on this computer nor (as far as it can be reached) on the "
-            f"Hugging Face Hub. Give a .safetensors file, the folder of a run, or a repository with a {MODEL}."
-        ) from error
+    for name in FILES:
+        try:
+            return Path(hf_hub_download(repository, name))
+        except EntryNotFoundError:
+            continue
+        except _FAILURES as error:
+            if (path := cached(repository)) is not None:
+                return path
+            raise _no_checkpoint(repository) from error
+    raise _no_checkpoint(repository)
+
+
+def _no_checkpoint(repository: str) -> UserError:
+    return UserError(
+        f"There is no checkpoint {repository}, neither on this computer nor (as far as it can be reached) on the "
+        f"Hugging Face Hub. Give a .safetensors file, the folder of a run, or a repository with a {' or '.join(FILES)}."
+    )
 
 
 def _words(error: Exception) -> str:

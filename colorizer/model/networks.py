@@ -4,7 +4,8 @@
     network = build_network(config)
     logits = network(lightness)                       # (N, 1, H, W) in [-1, 1] -> (N, 313, H/4, W/4)
 
-A new network is a file with a module of this call, and a line in `NETWORKS`.
+A new network is a file with a module of this call, and a line in `NETWORKS`. Some are there for weights that others
+have published (`published`), and are not trained here.
 """
 
 from __future__ import annotations
@@ -32,18 +33,23 @@ class NetworkSpec:
         about: what it is, for people.
         takes_hints: whether known colors can be given.
         takes_embedding: whether it needs the vector of a frozen classifier; else that classifier is its encoder.
-        crop_size: side of the training crops in pixels.
+        crop_size: side of the training crops in pixels; 0 for a network that is not trained here.
         learning_rate: the highest.
         degrade: share of the training pictures whose L is made old; 0 where embeddings of undegraded pictures are kept.
+        square: in pixels, the side of the square that pictures are squeezed to, where it was made for squares.
+        source, license: of its published weights.
     """
 
     module: tuple[str, str]
     about: str
     takes_hints: bool
-    takes_embedding: bool
-    crop_size: int
-    learning_rate: float
-    degrade: float
+    takes_embedding: bool = False
+    crop_size: int = 0
+    learning_rate: float = 0.0
+    degrade: float = 0.0
+    square: int | None = None
+    source: str = ""
+    license: str = ""
 
 
 NETWORKS: Mapping[str, NetworkSpec] = {
@@ -55,7 +61,20 @@ NETWORKS: Mapping[str, NetworkSpec] = {
         ("fusion", "FusionNetwork"), "Deep Koalarization (2017): an encoder fused once with a classifier's vector",
         takes_hints=False, takes_embedding=True, crop_size=224, learning_rate=3e-4, degrade=0.0,
     ),
+    "ddcolor": NetworkSpec(
+        ("ddcolor", "DDColorNetwork"), "DDColor (Kang et al., ICCV 2023): a ConvNeXt and two decoders",
+        takes_hints=False, square=512, source="https://github.com/piddnad/DDColor", license="Apache-2.0",
+    ),
+    "siggraph17": NetworkSpec(
+        ("zhang", "SIGGRAPH17Network"), "Zhang et al., SIGGRAPH 2017: a U-Net; takes hints",
+        takes_hints=True, square=256, source="https://github.com/richzhang/colorization", license="BSD-2-Clause",
+    ),
+    "eccv16": NetworkSpec(
+        ("zhang", "ECCV16Network"), "Zhang et al., ECCV 2016: the first that chose among the 313 bins",
+        takes_hints=False, square=256, source="https://github.com/richzhang/colorization", license="BSD-2-Clause",
+    ),
 }  # fmt: skip
+TRAINABLE: Mapping[str, NetworkSpec] = {name: spec for name, spec in NETWORKS.items() if spec.crop_size}
 
 
 @dataclass(frozen=True)
@@ -65,7 +84,7 @@ class NetworkConfig:
     Attributes:
         network: a key of `NETWORKS`.
         objective: one of `OBJECTIVES`.
-        features: the timm model that it is built on, or whose vector it takes.
+        features: the timm model that it is built on, or whose vector it takes; "" for none.
     """
 
     network: str = "skip_fusion"
@@ -77,7 +96,8 @@ class NetworkConfig:
             raise UserError(f"There is no network {self.network!r}. Choose one of: {', '.join(NETWORKS)}.")
         if self.objective not in OBJECTIVES:
             raise UserError(f"There is no objective {self.objective!r}. Choose one of: {', '.join(OBJECTIVES)}.")
-        backbone_spec(self.features)
+        if self.features or self.spec.crop_size:
+            backbone_spec(self.features)
 
     @property
     def spec(self) -> NetworkSpec:

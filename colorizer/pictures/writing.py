@@ -34,17 +34,25 @@ class Output:
             PNG where it can't.
         quality: of JPEG and WebP, 1..100.
         note: whether the metadata are to say that the colors are simulated.
+        credit: whose network it was, for the note, where it was somebody else's.
     """
 
     format: str | None = None
     quality: int = 95
     note: bool = False
+    credit: str = ""
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:
             raise UserError(f"Pictures can't be written as {self.format}. Choose one of {', '.join(FORMATS)}.")
         if not 1 <= self.quality <= 100:
             raise UserError(f"The quality must lie between 1 and 100, not {self.quality}.")
+
+    @property
+    def words(self) -> str | None:
+        """Of the note; None without one."""
+        credit = f" Network: {self.credit}." if self.credit else ""
+        return SIMULATED + credit if self.note else None
 
     def suffix(self, photo: Photo, own: str) -> str:
         """Of the result's file, with the dot; `own` is the suffix of the photo's file."""
@@ -76,7 +84,7 @@ def write_picture(photo: Photo, path: str | os.PathLike[str], output: Output | N
     if max(photo.rgb.shape[:2]) > (longest := _LONGEST_SIDES.get(suffix, MAX_PIXELS)):
         raise UserError(f"A {suffix} file holds at most {longest} pixels a side. Choose PNG for {path.stem}.")
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        _encode(photo, suffix, file, output.quality, SIMULATED if output.note else None)
+        _encode(photo, suffix, file, output.quality, output.words)
 
 
 def _encode(photo: Photo, suffix: str, file: BinaryIO, quality: int, note: str | None) -> None:

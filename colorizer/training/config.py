@@ -11,7 +11,7 @@ from typing import Any
 from ..device import DEVICES
 from ..errors import UserError
 from ..model.backbones import BACKBONES
-from ..model.networks import NETWORKS, OBJECTIVES, NetworkConfig
+from ..model.networks import OBJECTIVES, TRAINABLE, NetworkConfig
 
 
 def _option(
@@ -33,7 +33,7 @@ def _option(
 
 
 _OF_NETWORK = {
-    what: ", ".join(f"{getattr(spec, what)} for {name}" for name, spec in NETWORKS.items())
+    what: ", ".join(f"{getattr(spec, what)} for {name}" for name, spec in TRAINABLE.items())
     for what in ("crop_size", "learning_rate", "degrade")
 }
 
@@ -48,7 +48,7 @@ class TrainingOptions:
     )
     output: str = _option(help="the run's folder", usual="runs/DATE-TIME", frozen=True)
     epochs: int = _option(10, "how often each picture is seen")
-    network: str = _option("skip_fusion", "what is trained", tuple(NETWORKS), frozen=True)
+    network: str = _option("skip_fusion", "what is trained", tuple(TRAINABLE), frozen=True)
     objective: str = _option("classification", "what it predicts", OBJECTIVES, frozen=True)
     features: str = _option(
         "tf_efficientnet_lite0", f"the pretrained classifier: {', '.join(BACKBONES)}, or another model of timm",
@@ -121,14 +121,14 @@ class TrainingConfig(TrainingOptions):
     degrade: float = 0.0
 
     def __post_init__(self) -> None:
-        NetworkConfig(self.network, self.objective, self.features)
-        for name, low in (("epochs", 1), ("batch_size", 1), ("size", 32), ("log_every", 1), ("save_every", 1)):
-            if getattr(self, name) < low:
-                raise UserError(f"{_words(name)} must be at least {low}, not {getattr(self, name)}.")
         for option in fields(TrainingOptions):
             choices, value = option.metadata["choices"], getattr(self, option.name)
             if choices and value not in choices:
                 raise UserError(f"{_words(option.name)} must be one of {', '.join(choices)}, not {value!r}.")
+        NetworkConfig(self.network, self.objective, self.features)
+        for name, low in (("epochs", 1), ("batch_size", 1), ("size", 32), ("log_every", 1), ("save_every", 1)):
+            if getattr(self, name) < low:
+                raise UserError(f"{_words(name)} must be at least {low}, not {getattr(self, name)}.")
         if self.size % 32:
             raise UserError(f"The crop size must be a multiple of 32, not {self.size}.")
         if not 0 < self.validation < 1:
@@ -141,7 +141,7 @@ class TrainingConfig(TrainingOptions):
                 raise UserError(f"The weight of the {name} loss must be 0 or more, not {getattr(self, name)}.")
         if not 0 <= self.ema < 1:
             raise UserError(f"The decay of the averaged weights must be at least 0 and below 1, not {self.ema}.")
-        if self.freeze_early and (NETWORKS[self.network].takes_embedding or not self.init):
+        if self.freeze_early and (TRAINABLE[self.network].takes_embedding or not self.init):
             raise UserError("Only a skip_fusion network that starts from a checkpoint (--init) can keep early layers.")
         if self.learning_rate <= 0:
             raise UserError(f"The learning rate must be positive, not {self.learning_rate}.")

@@ -17,9 +17,11 @@ from ..errors import UserError
 from ..files import whole_file
 from ..inference.batch import Job, Result, plan, run
 from ..inference.settings import Settings
+from ..model.checkpoints import BUNDLED
 from ..pictures.writing import FORMATS, Output
 from .common import HEAVY, colorizer_for, duration, friendly, progress_bar, result_folder
 from .looks import looks
+from .networks import network_choice
 
 _SHOWN = 200  # pictures in the gallery, at most: the last ones
 _THUMBNAIL = 480  # pixels
@@ -79,19 +81,19 @@ def _problems(results: list[Result]) -> str:
 @friendly
 def colorize_all(
     files: list[str] | None, vividness: float, saturation: float, strength: float, format: str, quality: float,
-    note: bool,
+    note: bool, checkpoint: str,
 ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
     """Color what was dropped: progress, gallery, problems, the zip, the token to stop it by."""
     settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
     output, folder = Output(None if format == "same" else format, int(quality), note), result_folder()
-    jobs = _plan(files, folder, output)
+    jobs, colorizer = _plan(files, folder, output), colorizer_for(checkpoint)
     (folder / "small").mkdir()
     stop, token = threading.Event(), folder.name
     _stops[token] = stop
     begun, results, gallery = time.monotonic(), [], []
     yield _progress([], len(jobs), begun, False), [], "", gr.DownloadButton(visible=False), token
     try:
-        for result in run(colorizer_for(None), jobs, settings, output=output, stop=stop):
+        for result in run(colorizer, jobs, settings, output=output, stop=stop):
             results.append(result)
             if result.written:
                 gallery.append((_thumbnail(result.written[0], folder / "small", len(results)), result.written[0].name))
@@ -115,8 +117,9 @@ def stop(token: str) -> None:
 
 @friendly
 def colorize_batch(
-    files: list[str], vividness: float, saturation: float, strength: float, format: str, quality: float, note: bool
-) -> tuple[str, dict[str, Any]]:
+    files: list[str], vividness: float, saturation: float, strength: float, format: str, quality: float, note: bool,
+    checkpoint: str,
+) -> tuple[str, dict[str, Any]]:  # fmt: skip
     """Color many photographs.
 
     Args:
@@ -127,13 +130,14 @@ def colorize_batch(
         format: "png", "jpg", "webp", "tif", or "same" as each picture's own.
         quality: of JPEG and WebP, 1 to 100.
         note: whether the files' metadata are to say that the colors are simulated.
+        checkpoint: "bundled", the name of a run or of a published network, or the path of a checkpoint.
     Returns:
         a zip file of the colored pictures, and what became of each: {"colorized": [name, ...], "failed": {name: why}}.
     """
     settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
     output, folder = Output(None if format == "same" else format, int(quality), note), result_folder()
     jobs = _plan(files, folder, output)
-    results = list(run(colorizer_for(None), jobs, settings, output=output))
+    results = list(run(colorizer_for(checkpoint), jobs, settings, output=output))
     failed = {_name(r.job): r.problem for r in results if r.problem}
     written = [path.relative_to(folder / "colorized").as_posix() for r in results for path in r.written]
     if not written:
@@ -166,6 +170,7 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
             choices = [("Same", "same"), ("PNG", "png"), ("JPEG", "jpg")]
             format = gr.Radio(choices, value="same", show_label=False, container=False, elem_classes="formats")
             with gr.Accordion("More", open=False):
+                checkpoint, _ = network_choice()
                 quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
                 note = gr.Checkbox(label="Write into the files that their colors are simulated")
             go = gr.Button("Color them", variant="primary")
@@ -186,7 +191,7 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
         )  # fmt: skip
 
     files.change(arrived, files, [begin, one, work, photo, words, progress, gallery, problems, save], **quiet)
-    chosen = [files, vividness, saturation, strength, format, quality, note]
+    chosen = [files, vividness, saturation, strength, format, quality, note, checkpoint]
     go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [go, cancel], **quiet).then(
         colorize_all, chosen, [progress, gallery, problems, save, token], concurrency_id=HEAVY, show_progress="hidden",
         **quiet,
@@ -199,7 +204,7 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
     options = [
         gr.Number(100, visible=False), gr.Number(100, visible=False), gr.Number(100, visible=False),
         gr.Dropdown(["same", *FORMATS], value="same", visible=False), gr.Number(95, visible=False, precision=0),
-        gr.Checkbox(visible=False),
+        gr.Checkbox(visible=False), gr.Textbox(BUNDLED, visible=False),
     ]  # fmt: skip
     uploads.upload(
         colorize_batch, [uploads, *options], [zipped, report], api_name="colorize_batch", concurrency_id=HEAVY

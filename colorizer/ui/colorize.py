@@ -17,6 +17,7 @@ from PIL import Image
 from ..arrays import Plane, resize_linear
 from ..errors import UserError
 from ..inference.alternatives import LEAST_DIFFERENCE, alternative_photos, object_pictures
+from ..inference.predictor import Predictor
 from ..inference.settings import Settings
 from ..model.checkpoints import BUNDLED
 from ..model.hints import Hint, as_strokes, parse_hint, parse_hints, strokes_of_file
@@ -25,8 +26,9 @@ from ..pictures.reading import read_picture
 from ..pictures.sources import EXAMPLES
 from ..pictures.writing import FORMATS, Output, write_picture
 from . import album
-from .common import HEAVY, checkpoint_names, colorizer_for, computing, friendly, result_folder
+from .common import HEAVY, colorizer_for, computing, friendly, result_folder
 from .looks import looks
+from .networks import is_there, network_choice
 from .painter import painter
 from .photos import Opened, opened_photos
 
@@ -37,6 +39,11 @@ _ASK = "Other plausible colorings of this photograph; your strokes stay."
 # The browser takes the file that was made at its click.
 _SAVE = """(file) => { const link = document.createElement("a"); link.href = file.url;
 link.download = file.orig_name; document.body.append(link); link.click(); link.remove(); }"""
+
+# A tab that was never opened takes no updates from Gradio: the style sheet hides it.
+_OFFER = """(able) => { document.documentElement.toggleAttribute("data-no-alternatives", !able);
+if (!able && document.querySelector("[data-tab-id=alternatives][aria-selected=true]"))
+document.querySelector("[data-tab-id=compare]").click(); }"""
 
 
 def settings_of(vividness: float, saturation: float, strength: float, working_size: float) -> Settings:
@@ -66,7 +73,7 @@ def colorize(
         format: "png", "jpg", "webp" or "tif".
         quality: of JPEG and WebP, 1 to 100.
         note: whether the file's metadata are to say that the colors are simulated.
-        checkpoint: "bundled", the name of a run, or the path of a checkpoint.
+        checkpoint: "bundled", the name of a run or of a published network, or the path of a checkpoint.
     Returns:
         the colored picture, a file of the same size.
     """
@@ -93,7 +100,7 @@ def colorize_with_hints(
         format: "png", "jpg", "webp" or "tif".
         quality: of JPEG and WebP, 1 to 100.
         note: whether the file's metadata are to say that the colors are simulated.
-        checkpoint: "bundled", the name of a run, or the path of a checkpoint.
+        checkpoint: "bundled", the name of a run or of a published network, or the path of a checkpoint.
     Returns:
         the colored picture, a file of the same size.
     """
@@ -120,13 +127,13 @@ def alternatives(
         format: "png", "jpg", "webp" or "tif".
         quality: of JPEG and WebP, 1 to 100.
         note: whether the files' metadata are to say that the colors are simulated.
-        checkpoint: "bundled", the name of a run, or the path of a checkpoint.
+        checkpoint: "bundled", the name of a run or of a published network, or the path of a checkpoint.
     Returns:
         the colored pictures, the most plausible first, and for each the hints that lead to it.
     """
     photo, settings = _read(picture), settings_of(vividness, saturation, strength, working_size)
-    output, folder = Output(format, int(quality), note), result_folder()
     prepared = colorizer_for(checkpoint).prepare(photo)
+    output, folder = Output(format, int(quality), note, prepared.predictor.credit), result_folder()
     colorings = alternative_photos(prepared, int(number), settings, parse_hints(hints))
     files = []
     for k, (colorized, _) in enumerate(colorings, 1):
@@ -155,6 +162,7 @@ def _written(photo: Photo, target: Path, output: Output) -> Path:
 def _colored_file(checkpoint: str, picture: str, hints: list[Hint], settings: Settings, output: Output) -> str:
     prepared = colorizer_for(checkpoint).prepare(_read(picture))
     target = result_folder() / f"{Path(picture).stem}-color"
+    output = replace(output, credit=prepared.predictor.credit)
     return str(_written(prepared.colorize(settings, hints, in_place=True), target, output))
 
 
@@ -182,10 +190,13 @@ def _compared(opened: Opened, checkpoint: str, settings: Settings, strokes: list
     return (str(folder / "before.jpg"), str(folder / "after.jpg")), colorized
 
 
-def _canvas(picture: str, opened: Opened, colorized: Photo, note: str, **more: Any) -> gr.HTML:
+def _canvas(picture: str, opened: Opened, colorized: Photo, note: str, checkpoint: str, **more: Any) -> gr.HTML:
     """All its properties each time: as long as its tab was not opened, the last update replaces those before it."""
     height, width = opened.photo.rgb.shape[:2]
-    return gr.HTML(src=_as_url(colorized), width=width, height=height, name=Path(picture).name, note=note, **more)
+    lacks = _lacks(colorizer_for(checkpoint).predictor)
+    return gr.HTML(
+        src=_as_url(colorized), width=width, height=height, name=Path(picture).name, note=note, lacks=lacks, **more
+    )
 
 
 def _mask_url(mask: Plane) -> str:
@@ -221,7 +232,7 @@ def show(picture: str | None, checkpoint: str, *knobs: float) -> tuple[Any, ...]
         gr.Column(visible=False),
         None,
         compared,
-        _canvas(picture, opened, colorized, "", value=[]),
+        _canvas(picture, opened, colorized, "", checkpoint, value=[]),
         [],
         "  \n".join([words, *photo.metadata.notes]),
         gr.Radio(choices=formats, value="png"),
@@ -248,7 +259,7 @@ def recolor(picture: str | None, strokes: list[Any], checkpoint: str, *knobs: fl
     opened = opened_photos.get(picture)
     compared, colorized = _compared(opened, checkpoint, settings_of(*knobs), strokes or [])
     note = " ".join(opened.prepared(checkpoint).not_shown(parse_hints(strokes or [])))
-    return compared, _canvas(picture, opened, colorized, note)
+    return compared, _canvas(picture, opened, colorized, note, checkpoint)
 
 
 @friendly
@@ -306,12 +317,30 @@ def show_alternatives(picture: str, strokes: list[Any], checkpoint: str, *knobs:
 
 
 @friendly
-def abilities(checkpoint: str, strokes: list[Any]) -> tuple[Any, ...]:
-    """What a network can do: one that can't be told of hints offers no alternatives, and strokes influence nothing."""
+@computing
+def switch(
+    picture: str | None, strokes: list[Any], checkpoint: str, vividness: float, saturation: float, strength: float,
+    working_size: float,
+) -> tuple[Any, ...]:  # fmt: skip
+    """Color by another network: at its own working size, and without what it can't do. One that is not on this computer
+    yet changes nothing."""
+    if not is_there(checkpoint):
+        return (gr.skip(),) * 4
     predictor = colorizer_for(checkpoint).predictor
-    plain = [{k: v for k, v in stroke.items() if k != "influence"} for stroke in strokes or []]
-    keep = predictor.takes_hints or plain == (strokes or [])
-    return gr.Tab(visible=predictor.knows_alternatives), gr.skip() if keep else gr.HTML(value=plain)
+    usual, able = predictor.working_size(Settings()), predictor.knows_alternatives
+    if not picture:
+        return able, usual, gr.skip(), gr.HTML(lacks=_lacks(predictor))
+    if not predictor.takes_hints:
+        strokes = [{k: v for k, v in stroke.items() if k != "influence"} for stroke in strokes or []]
+    opened, settings = opened_photos.get(picture), settings_of(vividness, saturation, strength, usual)
+    compared, colorized = _compared(opened, checkpoint, settings, strokes or [])
+    return able, usual, compared, _canvas(picture, opened, colorized, "", checkpoint, value=strokes or [])
+
+
+def _lacks(predictor: Predictor) -> list[str]:
+    """The tools of the canvas that are of no use with a network."""
+    lacks = [] if predictor.takes_hints else ["influence"]
+    return lacks if predictor.checkpoint.config.objective == "classification" else [*lacks, "suggest"]
 
 
 def take(alternatives: list[list[Any]], chosen: gr.SelectData) -> tuple[Any, ...]:
@@ -327,8 +356,9 @@ def download(
 ) -> str:  # fmt: skip
     """The file of the photo on the page, at its own size, exact."""
     settings = settings_of(vividness, saturation, strength, working_size)
-    colorized = opened_photos.get(picture).prepared(checkpoint).colorize(settings, parse_hints(strokes or []))
-    output = Output(format, int(quality), note)
+    prepared = opened_photos.get(picture).prepared(checkpoint)
+    colorized = prepared.colorize(settings, parse_hints(strokes or []))
+    output = Output(format, int(quality), note, prepared.predictor.credit)
     return str(_written(colorized, result_folder() / f"{Path(picture).stem}-color", output))
 
 
@@ -337,6 +367,7 @@ class _Side:
     """What stands beside the picture."""
 
     checkpoint: gr.Dropdown
+    fetched: gr.events.Dependency
     look_chosen: gr.events.Dependency
     vividness: gr.Slider
     saturation: gr.Slider
@@ -368,17 +399,14 @@ def _side() -> _Side:
         [("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False, elem_classes="formats"
     )
     with gr.Accordion("More", open=False):
-        checkpoint = gr.Dropdown(
-            label="Network", choices=[BUNDLED], value=BUNDLED, allow_custom_value=True,
-            info="The bundled one, or one of yours",
-        )  # fmt: skip
+        checkpoint, fetched = network_choice()
         size = gr.Slider(
-            96, 384, usual, step=32, label="Working size", info="Pixels that the network sees; more is more local",
+            96, 512, usual, step=32, label="Working size", info="Pixels that the network sees; more is more local",
             buttons=[],
         )  # fmt: skip
         quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
         note = gr.Checkbox(label="Write into the file that its colors are simulated")
-    return _Side(checkpoint, look_chosen, vividness, saturation, strength, size, output, quality, note)
+    return _Side(checkpoint, fetched, look_chosen, vividness, saturation, strength, size, output, quality, note)
 
 
 def build() -> gr.Dropdown:
@@ -408,7 +436,7 @@ def build() -> gr.Dropdown:
                 )  # fmt: skip
             with gr.Tab("Correct", id="correct"):
                 canvas = painter(elem_id="canvas")
-            with gr.Tab("Alternatives", id="alternatives") as more:
+            with gr.Tab("Alternatives", id="alternatives"):
                 with gr.Row(elem_id="ask"):
                     ask = gr.Button("Show alternatives", size="sm", min_width=160, scale=0)
                     said = gr.Markdown(_ASK)
@@ -421,11 +449,8 @@ def build() -> gr.Dropdown:
             side = _side()
             save = gr.Button("Download", variant="primary")
             again = gr.Button("Another photograph")
-    side.checkpoint.focus(
-        lambda: gr.Dropdown(choices=checkpoint_names()), None, side.checkpoint, api_visibility="private"
-    )
     album_work = album.build(files, photo, begin, work)
-    saved = gr.File(visible=False)
+    saved, able = gr.File(visible=False), gr.Checkbox(True, visible=False)
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": HEAVY}
     photo.change(
         show,
@@ -450,9 +475,10 @@ def build() -> gr.Dropdown:
     canvas.upload(load_strokes, photo, canvas, show_progress="hidden", **quiet).success(
         recolor, [photo, canvas, *side.knobs], [slider, canvas], show_progress="hidden", **quiet
     )
-    side.checkpoint.change(abilities, [side.checkpoint, canvas], [more, canvas], **quiet).success(
-        recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet
-    )
+    for event in (side.checkpoint.change, side.fetched.success):
+        event(switch, [photo, canvas, *side.knobs], [able, side.size, slider, canvas], **quiet).success(
+            None, able, None, js=_OFFER, api_visibility="private"
+        )
     ask.click(show_alternatives, [photo, canvas, *side.knobs], [gallery, colorings, said], trigger_mode="once", **quiet)
     gallery.select(take, colorings, [canvas, views, gallery], api_visibility="private").then(
         recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet

@@ -22,6 +22,7 @@ import gradio as gr
 from ..errors import UserError
 from ..inference.colorizer import Colorizer
 from ..model.checkpoints import BUNDLED, find_checkpoint
+from ..model.published import PUBLISHED, find_published
 from ..training.runs import find_runs
 from .access import check_checkpoint, is_owner
 
@@ -81,11 +82,19 @@ def checkpoint_path(checkpoint: str) -> str:
     """What a checkpoint chosen on the page is on a command line: a run's name becomes its folder.
 
     Raises:
-        UserError: a visitor chose another one than the bundled.
+        UserError: a visitor chose another one than the bundled; or a published one is not on this computer yet, which
+            is nothing to wait for without a sign.
     """
     check_checkpoint(checkpoint)
     named = runs_folder() / checkpoint
-    return str(named) if checkpoint != BUNDLED and named.is_dir() else checkpoint
+    if checkpoint != BUNDLED and named.is_dir():
+        return str(named)
+    if checkpoint in PUBLISHED and find_published(checkpoint) is None:
+        raise UserError(
+            f"The network {checkpoint} is not on this computer yet. Choose it on the Colorize tab, under More, and "
+            f"click Download."
+        )
+    return checkpoint
 
 
 def colorizer_for(checkpoint: str | None) -> Colorizer:
@@ -98,6 +107,11 @@ def colorizer_for(checkpoint: str | None) -> Colorizer:
 @functools.lru_cache(maxsize=3)
 def _load(file: str, modified: int) -> Colorizer:
     return Colorizer.from_pretrained(file)
+
+
+def network_names() -> list[str]:
+    """`checkpoint_names`, and for whoever runs the page those that others have published."""
+    return [*checkpoint_names(), *(PUBLISHED if is_owner() else ())]
 
 
 def checkpoint_names() -> list[str]:

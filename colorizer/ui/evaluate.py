@@ -22,7 +22,7 @@ from ..errors import UserError
 from ..evaluation.classifiers import available_classifiers
 from ..evaluation.evaluation import Evaluation, run_folder
 from ..evaluation.metrics import FID, METRICS
-from ..evaluation.report import error_map, rows
+from ..evaluation.report import error_map
 from ..evaluation.results import AB_STEP, ERROR_STEP, GRAY
 from ..evaluation.store import find_evaluations
 from ..evaluation.testset import HELD_OUT, held_out_data
@@ -37,6 +37,7 @@ from .common import (
     checkpoint_path,
     duration,
     friendly,
+    network_names,
     progress_bar,
     result_folder,
     runs_folder,
@@ -68,8 +69,8 @@ def headline(summary: dict[str, Any]) -> str:
     )
 
 
-def _table(summary: dict[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame(rows(summary), columns=["Metric", *summary["metrics"]])
+def _table(evaluation: Evaluation) -> pd.DataFrame:
+    return pd.DataFrame(evaluation.table(), columns=["Metric", *evaluation.summary["metrics"]])
 
 
 @friendly
@@ -119,7 +120,7 @@ def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Ite
     _keep(token, evaluation)
     done = progress_bar(total, total, f"{total} pictures in {duration(time.monotonic() - begun)}")
     figures = {"about": evaluation.about, **evaluation.summary}
-    yield headline(evaluation.summary), _table(evaluation.summary), _copies(evaluation), figures, done, token
+    yield headline(evaluation.summary), _table(evaluation), _copies(evaluation), figures, done, token
 
 
 def _copies(evaluation: Evaluation) -> list[str]:
@@ -178,7 +179,7 @@ def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[A
     """One picture: the slider between colorized and true, its error maps, its figures."""
     evaluation, name = _evaluation(token), shown[chosen.index]
     result = evaluation.results[evaluation.results.names.index(name)]
-    true, _, colorized = evaluation.picture(name)
+    true, _, colorized, _ = evaluation.picture(name)
     folder = result_folder()
 
     def saved(rgb: Array, stem: str) -> str:
@@ -235,7 +236,7 @@ def recall(token: str) -> tuple[Any, ...]:
     """Show an evaluation of before."""
     evaluation = _evaluation(token)
     summary = evaluation.summary
-    return headline(summary), _table(summary), _copies(evaluation), token, evaluation.command
+    return headline(summary), _table(evaluation), _copies(evaluation), token, evaluation.command
 
 
 def command_of(token: str) -> str:
@@ -266,9 +267,10 @@ def build() -> gr.Dropdown:
         with gr.Column(scale=3, min_width=280):
             checkpoints = gr.Dropdown(
                 label="Checkpoints", choices=[BUNDLED], value=[BUNDLED], allow_custom_value=True,
-                multiselect=True, info="The bundled one, runs, or paths; two or more are compared on the same pictures",
+                multiselect=True,
+                info="The bundled one, runs, published ones, paths; two or more are compared on the same pictures",
             )  # fmt: skip
-            upload = gr.UploadButton("Upload a checkpoint", file_types=[".safetensors"], size="sm")
+            upload = gr.UploadButton("Upload a checkpoint", file_types=[".safetensors", ".pth", ".bin"], size="sm")
         with gr.Column(scale=3, min_width=280):
             data = gr.Textbox(
                 label="Test pictures", value=_examples(), info="A folder of color photographs, a zip, or:"
@@ -345,5 +347,5 @@ def build() -> gr.Dropdown:
     examples.click(_examples, None, data, **private)
     zipped.upload(take_zip, zipped, data, **private)
     held_out.click(lambda: HELD_OUT, None, data, **private)
-    checkpoints.focus(lambda: gr.Dropdown(choices=checkpoint_names()), None, checkpoints, **private)
+    checkpoints.focus(lambda: gr.Dropdown(choices=network_names()), None, checkpoints, **private)
     return checkpoints

@@ -1,7 +1,8 @@
 // Paint strokes of known color on a photo. Props: src (the picture shown), width and height (of the photo, in its own
 // pixels), name (of its file), value (the strokes: [{points: [[x, y], ...], radius, color or protect, reach, influence}], in
-// the photo's pixels), note (words about them), mask and suggestions (answers to events). Events: input, when the strokes
-// have changed; edit, to ask for the mask of a stroke; select, for colors of a thing; upload, a file of strokes.
+// the photo's pixels), note (words about them), lacks (tools that the network can't use), mask and suggestions (answers to
+// events). Events: input, when the strokes have changed; edit, to ask for the mask of a stroke; select, for colors of a
+// thing; upload, a file of strokes.
 const canvas = element.querySelector("canvas");
 const pen = canvas.getContext("2d");
 const find = (name) => element.querySelector(`[name=${name}]`);
@@ -207,6 +208,14 @@ function use(name) {
     for (const b of element.querySelectorAll("[data-tool]")) b.setAttribute("aria-pressed", b.dataset.tool === name);
     canvas.style.cursor = name === "select" ? "pointer" : "crosshair";
     draw();
+}
+
+function leaveOut() { // what the network can't do
+    const lacks = props.lacks || [];
+    find("influence").closest("label").hidden = lacks.includes("influence");
+    element.querySelector("[data-tool=suggest]").hidden = lacks.includes("suggest");
+    if (lacks.includes("influence")) influence.checked = false;
+    if (lacks.includes("suggest") && tool === "suggest") use("paint");
 }
 
 function pick([x, y]) {
@@ -499,6 +508,7 @@ influence.addEventListener("change", () => revise({ influence: influence.checked
 picture.addEventListener("load", () => { if (chosen < 0 && !stroke) thing = null; draw(); });
 watch("src", () => { picture.src = props.src; });
 watch("note", () => say(props.note));
+watch("lacks", leaveOut);
 watch("mask", showMask);
 watch("suggestions", () => {
     const { n, offers: list, words } = props.suggestions || {};
@@ -519,4 +529,5 @@ watch("value", () => {
 new ResizeObserver(draw).observe(canvas); // also when its tab is opened
 choose(picker.value, false);
 use("paint");
+leaveOut();
 if (props.src) picture.src = props.src;

@@ -75,7 +75,8 @@ _TEMPLATE = """
 def painter(**more: Any) -> gr.HTML:
     """An empty one; its `value` is a list of strokes as of `hints.parse_hints`, its `input` event says they changed.
 
-    It is given a photo by `gr.HTML(src=URL, width=..., height=..., name=...)`, and words about the strokes as `note`.
+    It is given a photo by `gr.HTML(src=URL, width=..., height=..., name=...)`, words about the strokes as `note`, and
+    the tools that the network can't use, "influence" and "suggest", as `lacks`.
     Its `edit` event asks for the `mask` of event.stroke, {"n": event.n, "url": ...}; its `select` event for
     `suggestions` of event.stroke, {"n": event.n, "offers": [{"stroke": ..., "url": ...}, ...]}; its `upload` event
     brings event.text, a file of strokes.
@@ -93,5 +94,5 @@ def painter(**more: Any) -> gr.HTML:
     return gr.HTML(
         [], html_template=_TEMPLATE.format(groups=groups, names=names),
         js_on_load=files(__package__).joinpath("painter.js").read_text(encoding="utf-8"),
-        src="", width=0, height=0, name="", note="", mask={}, suggestions={}, apply_default_css=False, **more,
+        src="", width=0, height=0, name="", note="", mask={}, suggestions={}, lacks=[], apply_default_css=False, **more,
     )  # fmt: skip

@@ -16,7 +16,7 @@ from ..errors import UserError
 from ..model.backbones import BACKBONES
 from ..model.checkpoints import BUNDLED, load_checkpoint
 from ..model.export import export, push
-from ..model.networks import NETWORKS, OBJECTIVES
+from ..model.networks import OBJECTIVES, TRAINABLE
 from ..pictures.reading import thumbnail_rgb
 from ..pictures.sources import ZipSource
 from ..processes import run_module
@@ -303,7 +303,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
                     allow_custom_value=True,
                     info="A run, to fork it; or the bundled one",
                 )
-                network = gr.Radio(list(NETWORKS), value=defaults.network, label="Network")
+                network = gr.Radio(list(TRAINABLE), value=defaults.network, label="Network")
                 objective = gr.Radio(list(OBJECTIVES), value=defaults.objective, label="Objective")
                 features = gr.Dropdown(
                     list(BACKBONES),
