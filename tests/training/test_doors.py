@@ -18,7 +18,7 @@ from colorizer.commands.train import configuration
 from colorizer.commands.train import main as train_main
 from colorizer.errors import UserError
 from colorizer.evaluation.metrics import METRICS
-from colorizer.model.networks import NETWORKS
+from colorizer.model.networks import TRAINABLE
 from colorizer.training import queue
 from colorizer.training.config import FROZEN, TrainingConfig, TrainingOptions
 from colorizer.training.runs import Run, find_runs, start
@@ -100,7 +100,7 @@ def test_the_errors_on_crops_have_names_of_their_own(photo_folder: Path, tmp_pat
 def test_a_learning_rate_of_zero_is_refused_not_replaced() -> None:
     with pytest.raises(UserError, match="learning rate must be positive"):
         TrainingOptions("x", "y", learning_rate=0.0).resolve()
-    for name, spec in NETWORKS.items():
+    for name, spec in TRAINABLE.items():
         config = TrainingOptions("x", "y", network=name).resolve()
         assert (config.learning_rate, config.size, config.degrade) == (
             spec.learning_rate, spec.crop_size, spec.degrade,
