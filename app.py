@@ -1,10 +1,12 @@
 """The demo.
 
-python app.py                            # then open the address it prints
-GRADIO_SERVER_NAME=0.0.0.0 python app.py # for other computers too; GRADIO_SERVER_PORT chooses the port
+python app.py             # then open the address it prints
+python app.py --help      # for other computers, another port, the internet
 """
 
-from colorizer.ui.app import main
+import sys
+
+from colorizer.ui.__main__ import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

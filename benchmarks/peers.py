@@ -54,8 +54,8 @@ def main() -> None:
                 _seconds(lambda c=colorizer, p=prepared, s=size: c.predictor.predict(p.guide, s, None, (), p.size)),
             )
             if k:  # the first round warms up
-                whole[name].append(seconds[0])
-                alone[name].append(seconds[1])
+                whole[name].append(times[0])
+                alone[name].append(times[1])
     first = statistics.median(whole["bundled"])
     print(f"{torch.get_num_threads()} threads, {_SIDES[0]} x {_SIDES[1]} pixels")
     for name, colorizer in colorizers.items():

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import UserError
 from ..model.hints import Hint, read_hints
 from ..pictures.photo import Photo
-from ..pictures.reading import find_pictures, read_picture
+from ..pictures.reading import find_pictures, number_of_pages, read_picture
 from ..pictures.sources import ZipSource
 from ..pictures.writing import Output, write_picture
 from .alternatives import alternative_photos
@@ -31,17 +31,19 @@ class Job:
         target: the file for the result.
         archive: the zip file, if it is in one.
         hints_file: the file of its hints, if that is not beside it.
+        page: of the file, from 0; None where it is the only one.
     """
 
     source: Path
     target: Path
     archive: ZipSource | None = None
     hints_file: Path | None = None
+    page: int | None = None
 
     def read(self) -> Photo:
         """The decoded picture."""
         if self.archive is None:
-            return read_picture(self.source)
+            return read_picture(self.source, page=self.page)
         return read_picture(self.archive.read(self.source.as_posix()), self.source.name)
 
     def hints(self) -> list[Hint]:
@@ -104,17 +106,17 @@ def plan(inputs: Iterable[Path], output: Path, format: str | None = None) -> lis
             pictures = [p for p in find_pictures(path) if within_output not in Path(os.path.realpath(p)).parents]
             if not pictures:
                 raise UserError(f"There are no pictures in {path}.")
-            pairs = [(p, p.relative_to(path)) for p in pictures]
+            pairs = [pair for p in pictures for pair in _pages(p, p.relative_to(path))]
         elif path.is_file() and path.suffix.lower() == ".zip":
             archive = ZipSource(path)
             if not archive.names:
                 raise UserError(f"There are no pictures in {path}.")
-            pairs = [(Path(name), safe_path(name)) for name in archive.names]
+            pairs = [(Path(name), safe_path(name), None) for name in archive.names]
         elif path.is_file():
-            pairs = [(path, Path(path.name))]
+            pairs = _pages(path, Path(path.name))
         else:
             raise UserError(f"There is no file or folder {path}.")
-        for source, relative in pairs:
+        for source, relative, page in pairs:
             target = output / relative
             target = target if format is None else target.with_suffix(f".{format}")
             number, named = 1, target
@@ -124,10 +126,18 @@ def plan(inputs: Iterable[Path], output: Path, format: str | None = None) -> lis
             taken.add(named.with_suffix(""))
             if archive is None and os.path.realpath(named) == os.path.realpath(source):
                 raise UserError(f"{source} would be written over. Choose another folder with -o.")
-            jobs.append(Job(source, named, archive, hints.get(source.stem)))
+            jobs.append(Job(source, named, archive, hints.get(source.stem), page))
     if alone := set(hints) - {job.source.stem for job in jobs}:
         raise UserError(f"There is no picture {min(alone)} that {hints[min(alone)].name} could hold the hints of.")
     return jobs
+
+
+def _pages(source: Path, relative: Path) -> list[tuple[Path, Path, int | None]]:
+    """A file with its name below the output's folder; of one with several pages each, NAME-page1, NAME-page2, ..."""
+    number = number_of_pages(source)
+    if number == 1:
+        return [(source, relative, None)]
+    return [(source, relative.with_stem(f"{relative.stem}-page{k + 1}"), k) for k in range(number)]
 
 
 def safe_path(name: str) -> Path:

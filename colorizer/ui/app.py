@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from importlib.resources import files
 
 import gradio as gr
@@ -34,8 +35,9 @@ def build() -> gr.Blocks:
     return page.queue(max_size=32, default_concurrency_limit=4)
 
 
-def main() -> None:
-    """Serve the page; GRADIO_SERVER_NAME and GRADIO_SERVER_PORT are honored by Gradio itself."""
-    # The first photo and the first stroke should not wait for what they need.
-    computing(colorizer_for(None))(np.full((256, 256), 128, np.uint8), hints=[(128, 128, 8, "gray")])
+def serve() -> None:
+    """Serve the page until it is closed; Gradio itself honors its variables of the environment."""
+    # The first photo and the first stroke should not wait for what they need, nor the page for them.
+    warm_up = computing(lambda: colorizer_for(None)(np.full((256, 256), 128, np.uint8), hints=[(128, 128, 8, "gray")]))
+    threading.Thread(target=warm_up, daemon=True).start()
     build().launch(theme=theme(), css=CSS, max_file_size=MAX_UPLOAD, footer_links=["api", "settings"])

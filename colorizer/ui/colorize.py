@@ -65,7 +65,7 @@ def colorize(
     """Color a photograph at its own size.
 
     Args:
-        picture: a JPEG, PNG, WebP or TIFF file.
+        picture: a JPEG, PNG, WebP, TIFF, HEIC, AVIF or JPEG XL file.
         vividness: percent; 0 cautious, 100 as usual, 300 vivid.
         saturation: percent; chroma is multiplied by it.
         strength: percent; 0 is gray.
@@ -90,7 +90,7 @@ def colorize_with_hints(
     """Color a photograph, some of whose colors are known.
 
     Args:
-        picture: a JPEG, PNG, WebP or TIFF file.
+        picture: a JPEG, PNG, WebP, TIFF, HEIC, AVIF or JPEG XL file.
         hints: [[x, y, radius, "#rrggbb"], ...] in the picture's pixels, or strokes,
             [{"points": [[x, y], ...], "radius": r, "color": "#rrggbb"}, ...].
         vividness: percent; 0 cautious, 100 as usual, 300 vivid.
@@ -117,7 +117,7 @@ def alternatives(
     """Color a photograph in other plausible ways.
 
     Args:
-        picture: a JPEG, PNG, WebP or TIFF file.
+        picture: a JPEG, PNG, WebP, TIFF, HEIC, AVIF or JPEG XL file.
         number: of colorings, at most; there are fewer if the network sees no other way.
         hints: colors that are known, as for /colorize_with_hints.
         vividness: percent; 0 cautious, 100 as usual, 300 vivid.
@@ -423,7 +423,7 @@ def build() -> gr.Dropdown:
             with gr.Column(scale=1, min_width=240):
                 files = gr.File(
                     label="Many photographs, or a zip file of them", file_count="multiple", elem_id="many",
-                    file_types=["image", ".zip", ".tif", ".tiff", ".json"],
+                    file_types=["image", ".zip", ".tif", ".tiff", ".heic", ".heif", ".jxl", ".pdf", ".json"],
                 )  # fmt: skip
         pictures = sorted(str(p) for p in (EXAMPLES / "black-and-white").glob("*.jpg"))
         gr.Examples(pictures, photo, label="Or try one of these", api_visibility="private")

@@ -5,12 +5,14 @@
         const name = files[0] && files[0].name;
         if (!event.target.closest("#drop") || !files.length) return;
         document.querySelectorAll("#begin > .refused").forEach((words) => words.remove());
-        const known = /\.(jpe?g|png|webp|tiff?|bmp|gif|jp2|p[gp]m)$/i;
+        const known = /\.(jpe?g|png|webp|tiff?|hei[cf]|avif|jxl|bmp|gif|jp2|p[gp]m)$/i;
         if (files.some((file) => file.type.startsWith("image/") || known.test(file.name))) return;
         event.preventDefault();
         event.stopPropagation();
         const words = Object.assign(document.createElement("p"), { className: "refused", role: "alert" });
-        words.textContent = `${name} is not a picture that can be read. Use a JPEG, PNG, WebP or TIFF file.`;
+        words.textContent = name.toLowerCase().endsWith(".pdf")
+            ? `Give ${name} as an album, at the right: each of its pages is colored.`
+            : `${name} is not a picture that can be read. Use a JPEG, PNG, WebP, TIFF or HEIC file.`;
         document.querySelector("#begin").prepend(words);
     };
     document.addEventListener("drop", refused, true);

@@ -170,7 +170,7 @@ def test_a_zip_file_and_several_at_once(album: Path, tmp_path: Path, colorizer: 
         "a.jpg", "abs/a2.jpg", "b.png", "deep/a.jpg", "deep/er/c.png",
     ]  # fmt: skip
     assert [(r.job.source.name, r.problem) for r in results if r.problem] == [
-        ("broken.png", "broken.png is not a picture that can be read. Use a JPEG, PNG, WebP or TIFF file.")
+        ("broken.png", "broken.png is not a picture that can be read. Use a JPEG, PNG, WebP, TIFF or HEIC file.")
     ]
     (tmp_path / "no.zip").write_text("no zip")
     with pytest.raises(UserError, match="not a zip file"):

@@ -164,8 +164,11 @@ def test_damaged_metadata_does_not_stop_a_photo(tmp_path: Path) -> None:
 
 def test_of_several_pages_the_first_is_taken_and_it_is_said(tmp_path: Path) -> None:
     pages = [draw_photo(k, (30, 20)) for k in range(3)]
-    for name in ("a.tif", "a.gif"):
+    for name, words in (
+        ("a.tif", "pages; the first one is colored. As an album, or by the command line, all are."),
+        ("a.gif", "pictures; the first one is colored."),
+    ):
         pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:])
         photo = read_picture(tmp_path / name)
-        assert photo.metadata.notes == (f"{name} holds 3 pictures; the first one is colored.",)
+        assert photo.metadata.notes == (f"{name} holds 3 {words}",)
         assert np.abs(photo.rgb.astype(int) - np.asarray(pages[0])).mean() < 12

@@ -584,7 +584,7 @@ def test_an_album_is_canceled(page: Page, tmp_path: Path) -> None:
 
 def test_a_refused_file_is_a_sentence_and_the_page_goes_on(page: Page, tmp_path: Path) -> None:
     whole = (EXAMPLES / "black-and-white" / "coffee.jpg").read_bytes()
-    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "cut.jpg").write_bytes(whole[:900])
     (tmp_path / "text.jpg").write_text("no picture")
     (tmp_path / "empty.png").touch()
     (tmp_path / "letter.pdf").write_bytes(b"%PDF-1.4 letter")
@@ -593,13 +593,15 @@ def test_a_refused_file_is_a_sentence_and_the_page_goes_on(page: Page, tmp_path:
         ("cut.jpg", "cut.jpg is broken"),
         ("text.jpg", "text.jpg is not a picture that can be read"),
         ("empty.png", "empty.png is not a picture that can be read"),
-        ("letter.pdf", "letter.pdf is not a picture that can be read"),
+        ("letter.pdf", "Give letter.pdf as an album"),
     ):
         page.locator("#drop input[type=file]").set_input_files(tmp_path / name)
         expect(words.filter(has_text=said)).to_be_visible(timeout=WAIT)
         expect(page.get_by_text("Error", exact=True)).to_have_count(0)
         expect(page.locator("#drop")).to_be_visible()
-    _drop(page, EXAMPLES / "black-and-white" / "coffee.jpg")
+    (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
+    _drop(page, tmp_path / "half.jpg")
+    expect(page.get_by_text("half.jpg is damaged: its end is missing. What could be read is colored.")).to_be_visible()
     page.get_by_role("button", name="Another photograph").click()
     expect(page.locator("#drop")).to_be_visible(timeout=WAIT)
     expect(words).to_have_count(0)
