@@ -49,7 +49,7 @@ def main() -> None:
         for name, colorizer in colorizers.items():
             prepared = colorizer.prepare(photo)
             size = colorizer.predictor.working_size(Settings())
-            seconds = (
+            times = (
                 _seconds(prepared.colorize),
                 _seconds(lambda c=colorizer, p=prepared, s=size: c.predictor.predict(p.guide, s, None, (), p.size)),
             )

@@ -98,3 +98,11 @@ def test_a_folder_that_is_not_there_is_one_sentence(name: str, tmp_path: Path) -
     assert done.returncode == 2
     assert done.stderr.startswith(name)
     assert "Traceback" not in done.stderr
+
+
+def test_networks_beside_each_other() -> None:
+    done = _benchmark("peers.py", "eccv16", "--rounds", 1)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert re.match(r"bundled +\d+\.\d\d s \(\d+\.\d\d s\) +1\.0 times +21 MB", lines[1])
+    assert re.match(r"eccv16 +\d+\.\d\d s \(\d+\.\d\d s\) +\d+\.\d times +129 MB", lines[2])
