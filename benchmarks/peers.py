@@ -14,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -51,7 +52,7 @@ def main() -> None:
             size = colorizer.predictor.working_size(Settings())
             times = (
                 _seconds(prepared.colorize),
-                _seconds(lambda c=colorizer, p=prepared, s=size: c.predictor.predict(p.guide, s, None, (), p.size)),
+                _seconds(partial(colorizer.predictor.predict, prepared.guide, size, None, (), prepared.size)),
             )
             if k:  # the first round warms up
                 whole[name].append(times[0])

@@ -42,6 +42,7 @@ from .store import Store
 from .testset import TestSet
 
 _KEPT = 4  # pictures whose colorings stay in memory
+_STRIPS = 1000  # pictures, at most, whose strips are made while they are measured, so that nobody waits for them
 
 
 class Progress(NamedTuple):
@@ -150,8 +151,10 @@ class Evaluation:
             if result is not None:
                 self.figures.add([result])
             else:
-                true, gray, colorized, seconds = self._color(name)
-                result = self.figures.update(name, colorized, true, gray, seconds)
+                colored = self._color(name)
+                result = self.figures.update(name, colored.colorized, colored.true, colored.gray, colored.seconds)
+                if done <= _STRIPS:
+                    self._write_strip(name, colored)
                 self.store.append(result)
             yield Progress(done, len(self.test_set.names), result)
 
@@ -181,11 +184,15 @@ class Evaluation:
 
     def strip(self, name: str) -> Path:
         """A JPEG of the picture left gray, colorized by each network, and true, side by side; it is made once."""
-        path = self.store.folder / "pictures" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jpg"
-        if not path.exists():
-            true, gray, colorized, _ = self.picture(name)
-            strip = report.side_by_side([gray, *colorized, true])
-            report.write_jpeg(path, strip)
+        path = self._strip_path(name)
+        return path if path.exists() else self._write_strip(name, self.picture(name))
+
+    def _strip_path(self, name: str) -> Path:
+        return self.store.folder / "pictures" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jpg"
+
+    def _write_strip(self, name: str, colored: Colored) -> Path:
+        path = self._strip_path(name)
+        report.write_jpeg(path, report.side_by_side([colored.gray, *colored.colorized, colored.true]))
         return path
 
     def ordered(self, metric: str, network: str, worst: bool, number: int) -> list[PictureResult]:

@@ -126,7 +126,7 @@ def check_paths(data: Any) -> None:
         gr.Error: one lies elsewhere, or is a folder, a device or a pipe.
     """
     if isinstance(data, dict):
-        if isinstance(data.get("path"), str) and not _is_upload(data["path"]):
+        if isinstance(data.get("path"), str) and not is_upload(data["path"]):
             raise gr.Error("This file was not uploaded here, or it was put away. Drop it again.", print_exception=False)
         for value in data.values():
             check_paths(value)
@@ -135,7 +135,8 @@ def check_paths(data: Any) -> None:
             check_paths(value)
 
 
-def _is_upload(path: str) -> bool:
+def is_upload(path: str) -> bool:
+    """Whether it is a regular file that was uploaded here."""
     try:
         where = Path(path).resolve(strict=True)
         return Path(get_upload_folder()).resolve() in where.parents and stat.S_ISREG(where.stat().st_mode)

@@ -23,7 +23,7 @@ def build() -> gr.Blocks:
         gr.Markdown("# Colorizer\nBlack-and-white photographs in color.", elem_id="title")
         with gr.Tabs(selected="colorize") as tabs:
             with gr.Tab("Colorize", id="colorize"):
-                colorize_with = colorize.build()
+                colorize_with = colorize.build(page)
             with gr.Tab("Train", id="train") as training:
                 pass
             with gr.Tab("Evaluate", id="evaluate"):

@@ -27,6 +27,7 @@ from ..pictures.sources import EXAMPLES
 from ..pictures.writing import FORMATS, Output, write_picture
 from . import album
 from .common import HEAVY, colorizer_for, computing, friendly, result_folder
+from .kept import REMEMBER, kept_work, offered, restored, strokes_of
 from .looks import looks
 from .networks import is_there, network_choice
 from .painter import painter
@@ -212,15 +213,20 @@ def _mask_url(mask: Plane) -> str:
 
 @friendly
 @computing
-def show(picture: str | None, checkpoint: str, *knobs: float) -> tuple[Any, ...]:
-    """Color what was dropped, and show the tools for it."""
+def show(picture: str | None, kept: Any, checkpoint: str, *knobs: float) -> tuple[Any, ...]:
+    """Color what was dropped, and show the tools for it; a photo that was here before still has its strokes."""
     if not picture:
         return (gr.skip(),) * 12
     try:
         opened = opened_photos.get(picture)
     except UserError as error:
         return _refused(error)
-    compared, colorized = _compared(opened, checkpoint, settings_of(*knobs), [])
+    strokes = strokes_of(kept, picture)
+    try:
+        compared, colorized = _compared(opened, checkpoint, settings_of(*knobs), strokes)
+    except UserError:  # the browser kept what this network, or this version of the program, does not know
+        strokes, checkpoint = [], BUNDLED
+        compared, colorized = _compared(opened, checkpoint, settings_of(*knobs), strokes)
     photo = opened.photo
     height, width = photo.rgb.shape[:2]
     sixteen_bit = photo.rgb.dtype.itemsize == 2
@@ -232,7 +238,7 @@ def show(picture: str | None, checkpoint: str, *knobs: float) -> tuple[Any, ...]
         gr.Column(visible=False),
         None,
         compared,
-        _canvas(picture, opened, colorized, "", checkpoint, value=[]),
+        _canvas(picture, opened, colorized, "", checkpoint, value=strokes),
         [],
         "  \n".join([words, *photo.metadata.notes]),
         gr.Radio(choices=formats, value="png"),
@@ -409,10 +415,11 @@ def _side() -> _Side:
     return _Side(checkpoint, fetched, look_chosen, vividness, saturation, strength, size, output, quality, note)
 
 
-def build() -> gr.Dropdown:
-    """Lay out the tab; returns the choice of the network."""
+def build(page: gr.Blocks) -> gr.Dropdown:
+    """Lay out the tab on a page; returns the choice of the network."""
     with gr.Column(elem_id="begin") as begin:
         refused = gr.HTML("", elem_id="refused")
+        resume = gr.Button("Back to the photograph before", visible=False, size="sm")
         with gr.Row():
             with gr.Column(scale=3, min_width=280):
                 photo = gr.Image(
@@ -449,15 +456,18 @@ def build() -> gr.Dropdown:
             side = _side()
             save = gr.Button("Download", variant="primary")
             again = gr.Button("Another photograph")
+            back = gr.Button("Back to the photograph before", visible=False, size="sm")
     album_work = album.build(files, photo, begin, work)
+    kept = kept_work()
     saved, able = gr.File(visible=False), gr.Checkbox(True, visible=False)
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": HEAVY}
-    photo.change(
+    shown = photo.change(
         show,
-        [photo, *side.knobs],
+        [photo, kept, *side.knobs],
         [begin, work, album_work, files, slider, canvas, colorings, words, side.format, views, photo, refused],
         **quiet,
-    ).then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")
+    )
+    shown.then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")
     gr.on(
         [canvas.input, *(knob.input for knob in side.sliders)], recolor, [photo, canvas, *side.knobs],
         [slider, canvas], trigger_mode="always_last", show_progress="hidden", **quiet,
@@ -472,24 +482,33 @@ def build() -> gr.Dropdown:
     canvas.select(
         suggest, [photo, canvas, *side.knobs], canvas, trigger_mode="always_last", show_progress="hidden", **quiet
     )
-    canvas.upload(load_strokes, photo, canvas, show_progress="hidden", **quiet).success(
-        recolor, [photo, canvas, *side.knobs], [slider, canvas], show_progress="hidden", **quiet
-    )
-    for event in (side.checkpoint.change, side.fetched.success):
-        event(switch, [photo, canvas, *side.knobs], [able, side.size, slider, canvas], **quiet).success(
+    loaded = canvas.upload(load_strokes, photo, canvas, show_progress="hidden", **quiet)
+    loaded.success(recolor, [photo, canvas, *side.knobs], [slider, canvas], show_progress="hidden", **quiet)
+    for chosen in (side.checkpoint.change, side.fetched.success):
+        chosen(switch, [photo, canvas, *side.knobs], [able, side.size, slider, canvas], **quiet).success(
             None, able, None, js=_OFFER, api_visibility="private"
         )
     ask.click(show_alternatives, [photo, canvas, *side.knobs], [gallery, colorings, said], trigger_mode="once", **quiet)
-    gallery.select(take, colorings, [canvas, views, gallery], api_visibility="private").then(
-        recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet
-    )
+    taken = gallery.select(take, colorings, [canvas, views, gallery], api_visibility="private")
+    taken.then(recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet)
     save.click(
         download, [photo, canvas, *side.knobs, *side.output], saved, trigger_mode="once", show_progress_on=save, **quiet
     ).success(None, saved, None, js=_SAVE, api_visibility="private")
     again.click(
-        lambda: (None, gr.Column(visible=True), gr.Column(visible=False)), None, [photo, begin, work],
-        api_visibility="private",
+        lambda kept: (None, gr.Column(visible=True), gr.Column(visible=False), offered(kept)), kept,
+        [photo, begin, work, resume], api_visibility="private",
     )  # fmt: skip
+    changed: tuple[Any, ...] = (
+        shown.success, loaded.success, taken.success, canvas.input, side.look_chosen.then, side.checkpoint.change,
+        *(knob.input for knob in side.sliders),
+    )  # fmt: skip
+    for event in changed:
+        event(None, [kept, photo, canvas, *side.knobs], kept, js=REMEMBER, api_visibility="private")
+    returning: dict[str, Any] = {"outputs": [photo, *side.knobs], "api_visibility": "private"}
+    page.load(restored, kept, **returning)
+    resume.click(restored, kept, **returning)
+    back.click(restored, [kept, photo], **returning)
+    shown.success(offered, [kept, photo], back, api_visibility="private", show_progress="hidden")
     _endpoints()
     return side.checkpoint
 

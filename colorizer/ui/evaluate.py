@@ -160,7 +160,7 @@ def _evaluation(token: str) -> Evaluation:
 
 
 @friendly
-def gallery(token: str, title: str, order: str) -> tuple[list[tuple[str, str]], list[str], str]:
+def gallery(token: str, title: str, order: str) -> tuple[gr.Gallery, list[str], str, gr.Column]:
     """The worst or best pictures by a metric of the first network: gray, colorized by each, true."""
     evaluation, metric = _evaluation(token), _titles[title]
     names, folder = list(evaluation.checkpoints), result_folder()
@@ -171,7 +171,8 @@ def gallery(token: str, title: str, order: str) -> tuple[list[tuple[str, str]], 
         figures = ", ".join(f"{result.metrics[n].get(metric, float('nan')):.2f}" for n in (*names, GRAY))
         shown.append((str(path), f"{Path(result.name).name}: {title} {figures}"))
     words = f"From left to right: gray, {', '.join(names)}, true. The figures: {', '.join(names)}, gray."
-    return shown, [r.name for r in chosen], words
+    # The picture that is open below is another one's neighbor now: it is closed, and none is marked.
+    return gr.Gallery(shown, selected_index=None), [r.name for r in chosen], words, gr.Column(visible=False)
 
 
 @friendly
@@ -322,7 +323,7 @@ def build() -> gr.Dropdown:
     before = gr.Dropdown(label="Evaluations of before", choices=[], value=None)
     private: dict[str, Any] = {"api_visibility": "private"}
     seen: dict[str, Any] = {"show_progress_on": pictures, **private}
-    look = ([token, metric, order], [pictures, shown, legend])
+    look = ([token, metric, order], [pictures, shown, legend, one])
 
     go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [go, cancel], **private)
     measured = go.click(
@@ -336,7 +337,7 @@ def build() -> gr.Dropdown:
         histograms, token, curves, **private
     ).then(lambda: gr.Dropdown(choices=stored_names()), None, before, **private)
     cancel.click(stop, token, None, **private)
-    gr.on([metric.input, order.input], gallery, *look, **seen)
+    gr.on([metric.input, order.input], gallery, *look, trigger_mode="always_last", **seen)
     pictures.select(open_picture, [token, shown], [slider, wrong, numbers, about_one, one], **private)
     spread.expand(histograms, token, curves, **private)
     before.input(recall, before, [words, table, files, token, again], **private).success(

@@ -16,5 +16,5 @@ def looks() -> tuple[gr.Slider, gr.events.Dependency]:
     )
     vividness = gr.Slider(0, 300, _PERCENT["Natural"], step=5, label="Vividness %", info="Bolder guesses", buttons=[])
     names = {percent: name for name, percent in _PERCENT.items()}
-    vividness.input(names.get, vividness, look, api_visibility="private", show_progress="hidden")
+    vividness.change(names.get, vividness, look, api_visibility="private", show_progress="hidden")
     return vividness, look.input(_PERCENT.get, look, vividness, api_visibility="private", show_progress="hidden")

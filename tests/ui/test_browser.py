@@ -708,6 +708,12 @@ def test_two_checkpoints_compared(page: Page, browser: Browser, tmp_path: Path) 
     first.click()
     expect(page.locator("#one img").first).to_be_visible(timeout=WAIT)
     expect(page.locator("#numbers")).to_contain_text("CIEDE2000", timeout=WAIT)
+    for title in ("MSE of ab", "PSNR"):  # one right after the other: the last one counts
+        page.get_by_label("Sort by").click()
+        page.get_by_role("option", name=title).click()
+    expect(first).to_contain_text("PSNR", timeout=WAIT)
+    expect(page.locator("#one")).to_be_hidden()
+    expect(page.locator("#pictures .thumbnail-item.selected")).to_have_count(0)
     with page.expect_download(timeout=WAIT) as download:
         page.get_by_role("row", name="evaluation.html").get_by_role("link").click()
     download.value.save_as(tmp_path / "report.html")
@@ -748,3 +754,37 @@ def test_an_evaluation_is_canceled_and_goes_on(page: Page, tmp_path: Path) -> No
     expect(page.get_by_text(re.compile(r"Stopped after \d+ of 60"))).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Evaluate", exact=True).click()
     expect(page.get_by_text("over 60 pictures")).to_be_visible(timeout=120_000)
+
+
+def test_work_survives_a_reload_and_another_photograph(page: Page, tmp_path: Path) -> None:
+    first, second = (EXAMPLES / "black-and-white" / f"{name}.jpg" for name in ("astronaut", "chelsea"))
+    _drop(page, first)
+    page.get_by_role("tab", name="Correct").click()
+    _stroke(page)
+    expect(page.locator("[data-act=undo]")).to_be_enabled()
+    page.get_by_label("number input for Saturation").fill("150")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(1500)
+    colored = _download(page, tmp_path).read_bytes()
+    page.reload()
+    expect(page.locator("#slider img").last).to_be_visible(timeout=WAIT)
+    expect(page.get_by_label("number input for Saturation")).to_have_value("150")
+    page.get_by_role("tab", name="Correct").click()
+    expect(page.locator("[data-act=clear]")).to_be_enabled(timeout=WAIT)
+    assert _download(page, tmp_path).read_bytes() == colored, "the same strokes and settings"
+    page.get_by_role("button", name="Another photograph").click()
+    expect(page.get_by_role("button", name="Back to astronaut.jpg")).to_be_visible(timeout=WAIT)
+    _drop(page, second)
+    page.get_by_role("button", name="Back to astronaut.jpg").locator("visible=true").click()
+    expect(page.get_by_text("astronaut.jpg: ")).to_be_visible(timeout=WAIT)
+    page.wait_for_timeout(1500)
+    assert _download(page, tmp_path).read_bytes() == colored
+
+
+def _stroke(page: Page) -> None:
+    box = page.locator("#canvas canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2 + 25, box["y"] + box["height"] / 2 + 8, steps=4)
+    page.mouse.up()
