@@ -36,7 +36,7 @@ def on_space() -> bool:
     return "SPACE_ID" in os.environ
 
 
-def _private() -> bool:
+def is_private() -> bool:
     """Whether the server is for this computer alone."""
     shared = os.environ.get("GRADIO_SHARE", "false").lower() not in ("", "0", "false")
     return _is_loopback(os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")) and not shared and not on_space()
@@ -59,7 +59,7 @@ def is_owner() -> bool:
     """
     request = LocalContext.request.get(None)
     if request is None:  # the program itself; within the page every call has one
-        return _private() and LocalContext.blocks.get(None) is None
+        return is_private() and LocalContext.blocks.get(None) is None
     if request.session_hash in _signed_in:
         return True
     headers = {str(k).lower(): str(v) for k, v in dict(request.headers).items()}
@@ -67,7 +67,7 @@ def is_owner() -> bool:
     host = headers.get("host", "")
     name = host if host.endswith("]") else host.rpartition(":")[0] or host
     return (
-        _private() and client is not None and _is_loopback(client.host) and _is_loopback(name)
+        is_private() and client is not None and _is_loopback(client.host) and _is_loopback(name)
         and not _FORWARDED & headers.keys()
     )  # fmt: skip
 

@@ -12,8 +12,8 @@ from . import colorize, evaluate, train
 from .common import colorizer_for, computing
 from .page import PageBlocks
 from .theme import CSS, theme
+from .welcome import MAX_UPLOAD
 
-MAX_UPLOAD = "200mb"
 _PAGE_JS = files(__package__).joinpath("page.js").read_text(encoding="utf-8")
 
 
@@ -40,4 +40,4 @@ def serve() -> None:
     # The first photo and the first stroke should not wait for what they need, nor the page for them.
     warm_up = computing(lambda: colorizer_for(None)(np.full((256, 256), 128, np.uint8), hints=[(128, 128, 8, "gray")]))
     threading.Thread(target=warm_up, daemon=True).start()
-    build().launch(theme=theme(), css=CSS, max_file_size=MAX_UPLOAD, footer_links=["api", "settings"])
+    build().launch(theme=theme(), css=CSS, max_file_size=f"{MAX_UPLOAD}mb", footer_links=["api", "settings"])

@@ -32,6 +32,7 @@ from .looks import looks
 from .networks import is_there, network_choice
 from .painter import painter
 from .photos import Opened, opened_photos
+from .welcome import welcome
 
 _CANVAS_SIDE = 1280  # pixels of the longer side, at most, of the picture that is painted on
 _MASK_SIDE = 480  # the same of a mask
@@ -349,6 +350,13 @@ def _lacks(predictor: Predictor) -> list[str]:
     return lacks if predictor.checkpoint.config.objective == "classification" else [*lacks, "suggest"]
 
 
+@friendly
+def usual_knobs(checkpoint: str) -> tuple[float, float, float, int]:
+    """What the sliders are at to begin with."""
+    predictor = colorizer_for(checkpoint if is_there(checkpoint) else None).predictor
+    return 100, 100, 100, predictor.working_size(Settings())
+
+
 def take(alternatives: list[list[Any]], chosen: gr.SelectData) -> tuple[Any, ...]:
     """The strokes that lead to the coloring that was clicked."""
     return gr.HTML(value=alternatives[chosen.index]), gr.Tabs(selected="compare"), gr.Gallery(selected_index=None)
@@ -382,6 +390,10 @@ class _Side:
     format: gr.Radio
     quality: gr.Slider
     note: gr.Checkbox
+    save: gr.Button
+    again: gr.Button
+    back: gr.Button
+    reset: gr.Button
 
     @property
     def sliders(self) -> list[gr.Slider]:
@@ -399,12 +411,18 @@ class _Side:
 def _side() -> _Side:
     usual = colorizer_for(None).predictor.working_size(Settings())
     vividness, look_chosen = looks()
-    saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
+    saturation = gr.Slider(
+        0, 200, 100, step=5, label="Saturation %", info="Paler, stronger", buttons=[]
+    )
     strength = gr.Slider(0, 100, 100, step=5, label="Color strength %", info="0 is gray", buttons=[])
     output = gr.Radio(
         [("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False, elem_classes="formats"
     )
+    save = gr.Button("Download", variant="primary")
+    again = gr.Button("Another photograph")
+    back = gr.Button("Back to the photograph before", visible=False, size="sm")
     with gr.Accordion("More", open=False):
+        reset = gr.Button("Reset all sliders", size="sm")
         checkpoint, fetched = network_choice()
         size = gr.Slider(
             96, 512, usual, step=32, label="Working size", info="Pixels that the network sees; more is more local",
@@ -412,7 +430,10 @@ def _side() -> _Side:
         )  # fmt: skip
         quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
         note = gr.Checkbox(label="Write into the file that its colors are simulated")
-    return _Side(checkpoint, fetched, look_chosen, vividness, saturation, strength, size, output, quality, note)
+    return _Side(
+        checkpoint, fetched, look_chosen, vividness, saturation, strength, size, output, quality, note, save, again,
+        back, reset,
+    )  # fmt: skip
 
 
 def build(page: gr.Blocks) -> gr.Dropdown:
@@ -428,6 +449,7 @@ def build(page: gr.Blocks) -> gr.Dropdown:
                     placeholder="Drop a photograph here, paste one, or click",
                 )  # fmt: skip
             with gr.Column(scale=1, min_width=240):
+                shown_first = gr.HTML(elem_id="welcome-room")
                 files = gr.File(
                     label="Many photographs, or a zip file of them", file_count="multiple", elem_id="many",
                     file_types=["image", ".zip", ".tif", ".tiff", ".heic", ".heif", ".jxl", ".pdf", ".json"],
@@ -454,9 +476,6 @@ def build(page: gr.Blocks) -> gr.Dropdown:
         with gr.Column(scale=1, min_width=250, elem_id="side"):
             words = gr.Markdown()
             side = _side()
-            save = gr.Button("Download", variant="primary")
-            again = gr.Button("Another photograph")
-            back = gr.Button("Back to the photograph before", visible=False, size="sm")
     album_work = album.build(files, photo, begin, work)
     kept = kept_work()
     saved, able = gr.File(visible=False), gr.Checkbox(True, visible=False)
@@ -491,10 +510,15 @@ def build(page: gr.Blocks) -> gr.Dropdown:
     ask.click(show_alternatives, [photo, canvas, *side.knobs], [gallery, colorings, said], trigger_mode="once", **quiet)
     taken = gallery.select(take, colorings, [canvas, views, gallery], api_visibility="private")
     taken.then(recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet)
-    save.click(
-        download, [photo, canvas, *side.knobs, *side.output], saved, trigger_mode="once", show_progress_on=save, **quiet
+    side.save.click(
+        download,
+        [photo, canvas, *side.knobs, *side.output],
+        saved,
+        trigger_mode="once",
+        show_progress_on=side.save,
+        **quiet,
     ).success(None, saved, None, js=_SAVE, api_visibility="private")
-    again.click(
+    side.again.click(
         lambda kept: (None, gr.Column(visible=True), gr.Column(visible=False), offered(kept)), kept,
         [photo, begin, work, resume], api_visibility="private",
     )  # fmt: skip
@@ -506,9 +530,13 @@ def build(page: gr.Blocks) -> gr.Dropdown:
         event(None, [kept, photo, canvas, *side.knobs], kept, js=REMEMBER, api_visibility="private")
     returning: dict[str, Any] = {"outputs": [photo, *side.knobs], "api_visibility": "private"}
     page.load(restored, kept, **returning)
+    page.load(welcome, None, shown_first, api_visibility="private", show_progress="hidden")
+    side.reset.click(usual_knobs, side.checkpoint, side.sliders, api_visibility="private").then(
+        recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet
+    )
     resume.click(restored, kept, **returning)
-    back.click(restored, [kept, photo], **returning)
-    shown.success(offered, [kept, photo], back, api_visibility="private", show_progress="hidden")
+    side.back.click(restored, [kept, photo], **returning)
+    shown.success(offered, [kept, photo], side.back, api_visibility="private", show_progress="hidden")
     _endpoints()
     return side.checkpoint
 

@@ -788,3 +788,26 @@ def _stroke(page: Page) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] / 2 + 25, box["y"] + box["height"] / 2 + 8, steps=4)
     page.mouse.up()
+
+
+def test_the_page_says_what_it_does_and_where_photographs_go(page: Page) -> None:
+    page.set_viewport_size({"width": 1366, "height": 768})
+    welcome = page.locator("#welcome")
+    expect(welcome).to_contain_text("Your photographs stay on this computer", timeout=WAIT)
+    expect(welcome).to_contain_text("100 megapixels and 200 MB")
+    width = welcome.locator("img").evaluate("(image) => image.naturalWidth")
+    assert width > 300, "a picture before and after"
+    _drop(page, EXAMPLES / "black-and-white" / "astronaut.jpg")
+    labels = page.evaluate(
+        "['::before', '::after'].map((p) => getComputedStyle(document.querySelector('#slider'), p).content)"
+    )
+    assert labels == ['"Before"', '"After"']
+    page.get_by_role("button", name="More").first.click()
+    box = page.get_by_role("button", name="Download", exact=True).bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] <= 768, "above the fold"
+    strength = page.get_by_label("number input for Color strength")
+    strength.fill("0")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Reset all sliders").click()
+    expect(strength).to_have_value("100", timeout=WAIT)
