@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from ..errors import UserError
 from .networks import NetworkConfig, build_network
+from .weights_file import read_weights
 
 # Under which a file may hold its weights, besides at the top.
 _WRAPPERS = ("params_ema", "params", "state_dict", "model")
@@ -60,11 +59,7 @@ def read_foreign(file: Path) -> Mapping[str, Tensor]:
         UserError: it is neither, or damaged.
     """
     try:
-        content: Any = (
-            load_file(file)
-            if file.suffix == ".safetensors"
-            else torch.load(file, map_location="cpu", weights_only=True)
-        )
+        content = read_weights(file)
         for wrapper in _WRAPPERS:
             if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
                 content = content[wrapper]

@@ -18,13 +18,13 @@ from typing import cast
 
 import timm
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..color.lab import normalize_l
 from ..errors import UserError
 from .backbones import EMBEDDING_DIM, BackboneSpec, backbone_spec
+from .weights_file import read_weights
 
 
 def build_backbone(name: str) -> nn.Module:
@@ -69,11 +69,7 @@ def _filled(name: str, path: Path) -> nn.Module:
     if not path.is_file():
         raise UserError(f"There is no file {path}. Give the weights of {name} with --features-weights FILE.")
     try:
-        weights: Mapping[str, Tensor] = (
-            load_file(path)
-            if path.suffix == ".safetensors"
-            else torch.load(path, map_location="cpu", weights_only=True)
-        )
+        weights: Mapping[str, Tensor] = read_weights(path)
         weights = weights.get("state_dict", weights)  # type: ignore[assignment]
         wanted = backbone.state_dict()
         if set(weights) != set(wanted):

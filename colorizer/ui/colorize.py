@@ -411,9 +411,7 @@ class _Side:
 def _side() -> _Side:
     usual = colorizer_for(None).predictor.working_size(Settings())
     vividness, look_chosen = looks()
-    saturation = gr.Slider(
-        0, 200, 100, step=5, label="Saturation %", info="Paler, stronger", buttons=[]
-    )
+    saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", info="Paler, stronger", buttons=[])
     strength = gr.Slider(0, 100, 100, step=5, label="Color strength %", info="0 is gray", buttons=[])
     output = gr.Radio(
         [("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False, elem_classes="formats"
