@@ -208,13 +208,19 @@ class Evaluation:
         """Of `report.rows`."""
         return report.rows(self.summary, self.figures.seconds)
 
+    def comparisons(self) -> list[str]:
+        """Of each two networks, in words."""
+        return [comparison.words() for comparison in self.figures.comparisons()]
+
     def as_json(self) -> str:
         """Every figure of every picture."""
         return report.as_json(self.summary, self.about, self.results, self.figures.seconds)
 
     def as_html(self) -> str:
         """A report that needs no other file; see `report.as_html`."""
-        return report.as_html(self.summary, self.about, self.command, self.results, self.strip, self.figures.seconds)
+        return report.as_html(
+            self.summary, self.about, self.command, self.results, self.strip, self.figures.seconds, self.comparisons()
+        )
 
     def write_reports(self) -> list[Path]:
         """JSON, CSV and HTML, beside what was measured."""

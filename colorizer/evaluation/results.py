@@ -6,7 +6,8 @@ import math
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from itertools import combinations
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +92,25 @@ class Results(Sequence[PictureResult]):
     __hash__ = None  # type: ignore[assignment]
 
 
+class Comparison(NamedTuple):
+    """Of two networks on the same pictures: the mean of a metric's differences, first less second, and a bootstrap 95%
+    interval of it over the pictures."""
+
+    first: str
+    second: str
+    difference: float
+    low: float
+    high: float
+
+    def words(self) -> str:
+        """Which has the smaller error, if that can be told."""
+        span = f"{self.difference:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
+        if self.low <= 0 <= self.high:
+            return f"{self.first} and {self.second}: no difference in MSE of RGB that can be told ({span})."
+        better, other = (self.first, self.second) if self.difference < 0 else (self.second, self.first)
+        return f"{better} has a smaller MSE of RGB than {other} ({self.first} less {self.second}: {span})."
+
+
 @dataclass
 class Figures:
     """Figures over a set: `update` with each picture, `compute` at any time. The mean is over pictures.
@@ -161,6 +181,17 @@ class Figures:
         result = PictureResult(name, metrics, colorfulness(true), _histograms(colored, true), features, times)
         self.add([result])
         return result
+
+    def comparisons(self, metric: str = "mse_rgb") -> list[Comparison]:
+        """Each two networks on the same pictures: the first one's mean less the other's, with its interval."""
+        _, values = self.results.table()
+        at, columns = list(METRICS).index(metric), self.results.columns
+        found = []
+        for j, k in combinations(range(1, len(columns)), 2):
+            differences = values[:, j, at] - values[:, k, at]
+            low, high = (float(end[0]) for end in interval(differences[:, None]))
+            found.append(Comparison(columns[j], columns[k], float(differences.mean()), low, high))
+        return found
 
     def compute(self) -> dict[str, Any]:
         """The summary.

@@ -34,6 +34,15 @@ def _plan(files: list[str] | None, folder: Path, output: Output) -> list[Job]:
     return plan(map(Path, files), folder / "colorized", output.format)
 
 
+def _counted(files: list[str]) -> str:
+    """How many photographs there are, those in zip files and pages included."""
+    try:
+        number = len(plan(map(Path, files), Path("colorized")))
+    except UserError as error:
+        return html.escape(str(error), quote=False)
+    return f"{number} photograph{'s' * (number != 1)}"
+
+
 def _thumbnail(path: Path, folder: Path, number: int) -> str:
     with Image.open(path) as image:
         image.draft("RGB", (_THUMBNAIL, _THUMBNAIL))
@@ -45,12 +54,17 @@ def _thumbnail(path: Path, folder: Path, number: int) -> str:
 
 
 def _zip(folder: Path, name: str) -> str:
-    """Everything below the folder in one file, uncompressed: pictures don't get smaller."""
+    """Everything below the folder in one file, uncompressed: pictures don't get smaller. Their names end in -color, so
+    that they lie beside the originals when they are unpacked there."""
     target = folder.parent / name
     with whole_file(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            archive.write(path, path.relative_to(folder))
+            archive.write(path, _colored_name(path.relative_to(folder)))
     return str(target)
+
+
+def _colored_name(path: Path) -> Path:
+    return path.with_stem(f"{path.stem}-color")
 
 
 def _name(job: Job) -> str:
@@ -139,7 +153,7 @@ def colorize_batch(
     jobs = _plan(files, folder, output)
     results = list(run(colorizer_for(checkpoint), jobs, settings, output=output))
     failed = {_name(r.job): r.problem for r in results if r.problem}
-    written = [path.relative_to(folder / "colorized").as_posix() for r in results for path in r.written]
+    written = [_colored_name(path.relative_to(folder / "colorized")).as_posix() for r in results for path in r.written]
     if not written:
         raise UserError(f"None of these could be colorized. {next(iter(failed.values()))}")
     return _zip(folder / "colorized", "colorized.zip"), {"colorized": sorted(written), "failed": failed}
@@ -186,7 +200,7 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
             return (gr.skip(),) * 9
         return (
             gr.Column(visible="hidden"), gr.Column(visible=False), gr.Column(visible=True), None,
-            f"{len(dropped)} file{'s' * (len(dropped) != 1)}", gr.HTML(visible=False), [], "",
+            _counted(dropped), gr.HTML(visible=False), [], "",
             gr.DownloadButton(visible=False),
         )  # fmt: skip
 

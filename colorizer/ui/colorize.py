@@ -482,6 +482,7 @@ def build(page: gr.Blocks) -> gr.Dropdown:
         show,
         [photo, kept, *side.knobs],
         [begin, work, album_work, files, slider, canvas, colorings, words, side.format, views, photo, refused],
+        show_progress_on=[photo, slider],
         **quiet,
     )
     shown.then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")

@@ -53,8 +53,9 @@ _opening = threading.Lock()
 _titles = {metric.title: name for name, metric in METRICS.items()}
 
 
-def headline(summary: dict[str, Any]) -> str:
-    """The MSE in large figures, and what it means."""
+def headline(evaluation: Evaluation) -> str:
+    """The MSE in large figures, what it means, and which network is better, if that can be told."""
+    summary = evaluation.summary
     columns = summary["metrics"]
     lines = []
     for name in (n for n in columns if n != GRAY):
@@ -66,6 +67,7 @@ def headline(summary: dict[str, Any]) -> str:
     return (
         "  \n".join(lines) + f"  \nover {summary['pictures']} pictures: the mean squared error of all pixels. Lower is "
         "better; gray is the picture left without color."
+        + "".join(f"  \n{html.escape(words)}" for words in evaluation.comparisons())
     )
 
 
@@ -120,7 +122,7 @@ def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Ite
     _keep(token, evaluation)
     done = progress_bar(total, total, f"{total} pictures in {duration(time.monotonic() - begun)}")
     figures = {"about": evaluation.about, **evaluation.summary}
-    yield headline(evaluation.summary), _table(evaluation), _copies(evaluation), figures, done, token
+    yield headline(evaluation), _table(evaluation), _copies(evaluation), figures, done, token
 
 
 def _copies(evaluation: Evaluation) -> list[str]:
@@ -236,8 +238,7 @@ def stored_names() -> list[tuple[str, str]]:
 def recall(token: str) -> tuple[Any, ...]:
     """Show an evaluation of before."""
     evaluation = _evaluation(token)
-    summary = evaluation.summary
-    return headline(summary), _table(evaluation), _copies(evaluation), token, evaluation.command
+    return headline(evaluation), _table(evaluation), _copies(evaluation), token, evaluation.command
 
 
 def command_of(token: str) -> str:

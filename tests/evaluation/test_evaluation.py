@@ -120,6 +120,25 @@ def test_one_wrong_picture_among_many(pair: tuple[np.ndarray, np.ndarray]) -> No
         Figures().compute()
 
 
+def test_networks_are_compared_pair_by_pair(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    """Both err on each picture by an amount of its own, one always by a little more: pairs tell, means don't."""
+    figures = Figures(["a", "b", "c"])
+    rng = np.random.default_rng(0)
+    for k in range(40):
+        error = rng.integers(5, 60)
+        a, b = (np.clip(pair[1].astype(int) + error + more, 0, 255).astype(np.uint8) for more in (0, 2))
+        figures.update(f"{k}", [a, b, a], pair[1])
+    ab, ac, bc = figures.comparisons()
+    low, high = (figures.compute()["metrics"]["a"]["mse_rgb"][end] for end in ("low", "high"))
+    assert low < figures.compute()["metrics"]["b"]["mse_rgb"]["mean"] < high, "each mean lies in the other's interval"
+    assert ab.low < ab.difference < ab.high < 0 < bc.low
+    assert ab.words().startswith("a has a smaller MSE of RGB than b (a less b: -")
+    assert bc.words().startswith("c has a smaller MSE of RGB than b")
+    assert (ac.difference, ac.low, ac.high) == (0, 0, 0)
+    assert "no difference in MSE of RGB that can be told" in ac.words()
+    assert Figures(["alone"]).comparisons() == []
+
+
 def test_the_interval_is_that_of_the_mean() -> None:
     values = np.random.default_rng(1).normal(5, 2, (400, 1))
     low, high = interval(values)
@@ -190,10 +209,10 @@ def test_two_networks_on_the_same_pictures(
 def test_pictures_are_colored_once_for_gallery_and_report(
     checkpoints: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluation = _whole(_open({"bundled": "bundled"}, tmp_path, monkeypatch))
     colored: list[str] = []
     own = Evaluation._color
     monkeypatch.setattr(Evaluation, "_color", lambda self, name: (colored.append(name), own(self, name))[1])
+    evaluation = _whole(_open({"bundled": "bundled"}, tmp_path, monkeypatch))
     for _ in range(2):
         evaluation.as_html()
         for result in evaluation.ordered("psnr", "bundled", True, 24):

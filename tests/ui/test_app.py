@@ -122,11 +122,13 @@ def test_an_album_through_the_api(client: Client, tmp_path: Path) -> None:
     given = [handle_file(f) for f in [*files, zipped]]
     result, report = client.predict(given, vividness=50, api_name="/colorize_batch")
     with zipfile.ZipFile(result) as archive:
-        assert sorted(archive.namelist()) == sorted(["astronaut.jpg", "chelsea.jpg", "deep/a.jpg", "escape.jpg"])
+        assert sorted(archive.namelist()) == [
+            "astronaut-color.jpg", "chelsea-color.jpg", "deep/a-color.jpg", "escape-color.jpg",
+        ]  # fmt: skip
         assert report["colorized"] == sorted(archive.namelist())
-        archive.extract("astronaut.jpg", tmp_path)
+        archive.extract("astronaut-color.jpg", tmp_path)
     assert list(report["failed"]) == ["broken & bent.jpg"]
-    with Image.open(tmp_path / "astronaut.jpg") as colorized:
+    with Image.open(tmp_path / "astronaut-color.jpg") as colorized:
         assert colorfulness(np.asarray(colorized)) > 4
     with pytest.raises(Exception, match="None of these"):
         client.predict([handle_file(files[2])], api_name="/colorize_batch")

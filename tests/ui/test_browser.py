@@ -159,7 +159,7 @@ def test_an_example_a_paste_and_the_formats(page: Page, tmp_path: Path) -> None:
     page.evaluate(_GIVE, ["drop", ["dropped.png"]])
     expect(page.get_by_text("dropped.png: 90 × 60")).to_be_visible(timeout=WAIT)
     page.evaluate(_GIVE, ["drop", ["one.png", "two.png"]])
-    expect(page.get_by_text("2 files")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("2 photographs")).to_be_visible(timeout=WAIT)
     expect(page.locator("#slider")).to_have_count(0)
     page.evaluate(_GIVE, ["drop", ["dropped.png"]])
     expect(page.get_by_text("dropped.png: 90 × 60")).to_be_visible(timeout=WAIT)
@@ -555,6 +555,7 @@ def test_an_album(page: Page, tmp_path: Path) -> None:
     page.locator("#many input[type=file]").set_input_files(
         [tmp_path / "broken & bent.jpg", tmp_path / "old.zip", *photos[1:]]
     )
+    expect(page.get_by_text(f"{len(photos) + 1} photographs")).to_be_visible(timeout=WAIT)
     page.locator("label", has_text="PNG").locator("visible=true").click()
     page.get_by_role("button", name="Color them").click()
     expect(page.get_by_text(f"{len(photos)} colorized in")).to_be_visible(timeout=WAIT)
@@ -564,9 +565,9 @@ def test_an_album(page: Page, tmp_path: Path) -> None:
     with zipfile.ZipFile(result) as archive:
         assert len(archive.namelist()) == len(photos)
         archive.extractall(tmp_path / "out")
-    assert colorfulness(_checked(photos[0], tmp_path / "out" / "deep" / f"{photos[0].stem}.png")) > 3
+    assert colorfulness(_checked(photos[0], tmp_path / "out" / "deep" / f"{photos[0].stem}-color.png")) > 3
     for photo in photos[1:]:
-        _checked(photo, tmp_path / "out" / f"{photo.stem}.png")
+        _checked(photo, tmp_path / "out" / f"{photo.stem}-color.png")
 
 
 def test_an_album_is_canceled(page: Page, tmp_path: Path) -> None:
