@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 from torch import Tensor
 
@@ -30,7 +31,7 @@ from .upsampling import colorize_photo, guide_of
 Hints = Sequence[Hint | HintTuple]
 
 _SEEN_SIZE = 192  # at which things are looked at for the colors: half of the time that strokes take for it
-_OUTPUTS = 4  # kept of the network; each is about 4 MB
+_OUTPUTS = 4  # kept of the network, and as many of what is made of them; each is about 4 MB
 
 
 class PreparedPhoto:
@@ -44,6 +45,7 @@ class PreparedPhoto:
             photo: decoded.
         """
         self.predictor, self.photo, self.guide = predictor, photo, guide_of(photo)
+        self._said: OrderedDict[tuple[int, tuple[Hint, ...]], Tensor] = OrderedDict()  # by the network alone
         self._outputs: OrderedDict[tuple[int, float, float, tuple[Hint, ...]], Tensor] = OrderedDict()
 
     @property
@@ -105,11 +107,10 @@ class PreparedPhoto:
         told = tuple(hint for hint in hints if hint.influence)
         size = self.predictor.working_size(settings)
         key = size, settings.consent, settings.people, told
+        if (size, told) not in self._said:
+            _keep(self._said, (size, told), self.predictor.predict(self.guide, size, self._embedding, told, self.size))
         if key not in self._outputs:
-            output = self.predictor.predict(self.guide, size, self._embedding, told, self.size)
-            self._outputs[key] = self._considered(output, settings)
-            while len(self._outputs) > _OUTPUTS:
-                self._outputs.popitem(last=False)
+            _keep(self._outputs, key, self._considered(self._said[size, told], settings))
         return self._outputs[key]
 
     def _considered(self, output: Tensor, settings: Settings) -> Tensor:
@@ -135,3 +136,10 @@ class PreparedPhoto:
     @cached_property
     def _embedding(self) -> Tensor | None:
         return self.predictor.embed(self.guide)
+
+
+def _keep(outputs: OrderedDict[Any, Tensor], key: Any, output: Tensor) -> None:
+    """Beside the last few."""
+    outputs[key] = output
+    while len(outputs) > _OUTPUTS:
+        outputs.popitem(last=False)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from colorizer import Colorizer, Settings
+from colorizer import LOOKS, Colorizer, Settings
 from colorizer.color.bins import N_BINS, ab_bins
 from colorizer.color.lab import rgb_to_lab
 from colorizer.inference.people import colored_as_people
@@ -83,3 +83,15 @@ def test_a_regression_is_left_as_it_is() -> None:
     prepared = PreparedPhoto(Predictor(checkpoint, device="cpu"), Photo(np.asarray(draw_photo(1))))
     plain, people = (prepared.output(Settings(people=p)) for p in (0, 1))
     assert torch.equal(plain, people)
+
+
+def test_the_network_is_asked_once_for_all_looks(colorizer: Colorizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    own = colorizer.predictor.predict
+    monkeypatch.setattr(colorizer.predictor, "predict", lambda *given: (asked.append(given[1]), own(*given))[1])
+    prepared = colorizer.prepare(Photo(np.asarray(draw_photo(3))))
+    pictures = [prepared.colorize(settings).rgb for settings in LOOKS.values()]
+    assert asked == [192]
+    assert not np.array_equal(pictures[0], pictures[2])
+    prepared.colorize(Settings(working_size=160))
+    assert asked == [192, 160]

@@ -18,6 +18,7 @@ from colorizer import UserError
 from colorizer.color.lab import AB_SCALE
 from colorizer.model import published
 from colorizer.model.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
+from colorizer.model.foreign import converted
 from colorizer.model.networks import NETWORKS, TRAINABLE, NetworkConfig, build_network
 from colorizer.model.published import PUBLISHED, fetch_published, find_published, needs, parameters
 
@@ -106,27 +107,33 @@ def test_the_large_ddcolor_has_its_published_size() -> None:
     assert sorted(v for k, v in there.items() if not k.endswith(("weight_u", "weight_v"))) == wanted
 
 
+def _complaint(tensors: layout.Tensors) -> str:
+    """What is said of them. (An error that pytest keeps would keep the tensors, too.)"""
+    try:
+        converted(tensors, Path("weights.pth"))
+    except UserError as error:
+        return str(error)
+    return ""
+
+
 @pytest.mark.parametrize("name", SHAPES)
-def test_nothing_may_be_missing_or_left_over(name: str, files: dict[str, Path], tmp_path: Path) -> None:
+def test_nothing_may_be_missing_or_left_over(name: str, files: dict[str, Path]) -> None:
     tensors: layout.Tensors = torch.load(files[name])
-    path = tmp_path / "weights.pth"
-
-    def refused(changed: layout.Tensors, words: str) -> None:
-        torch.save(changed, path)
-        with pytest.raises(UserError, match=words) as error:
-            load_checkpoint(path)
-        assert "\n" not in str(error.value)
-
     recognized_by = (
         "decoder.color_decoder.query_feat.weight", "encoder.arch.downsample_layers.0.0.weight", "model10.1.weight",
         "model_out.weight", "model8.6.weight",
     )  # fmt: skip
-    for key in [k for k in tensors if k not in (*recognized_by, "mean", "std") and "num_batches" not in k][::7]:
-        refused({k: v for k, v in tensors.items() if k != key}, "is missing|is left over")
-        half = tensors[key][: len(tensors[key]) // 2]
-        refused(tensors | {key: half}, "has the shape|is missing|is left over")
-    refused(tensors | {"something.weight": torch.zeros(3)}, r"looks like .* something.weight is left over")
-    refused({"some.weight": torch.zeros(3)}, "no network that is known here")
+    constants = ("mean", "std")  # not in all files
+    assert _complaint(tensors) == ""
+    assert _complaint({k: v for k, v in tensors.items() if k not in constants}) == ""
+    for key in [k for k in tensors if k not in (*recognized_by, *constants) and "num_batches" not in k][::19]:
+        without = _complaint({k: v for k, v in tensors.items() if k != key})
+        half = _complaint(tensors | {key: tensors[key][: len(tensors[key]) // 2]})
+        for said in (without, half):
+            assert re.search(r"looks like .* (is missing|is left over|has the shape)", said), key
+            assert "\n" not in said
+    assert "something.weight is left over" in _complaint(tensors | {"something.weight": torch.zeros(3)})
+    assert "no network that is known here" in _complaint({"some.weight": torch.zeros(3)})
 
 
 def test_each_form_of_file_is_read_the_same(files: dict[str, Path], tmp_path: Path) -> None:
