@@ -672,11 +672,11 @@ def test_training_stopped_resumed_used_and_measured(page: Page, photo_folder: Pa
     shown = page.locator("#slider img").last
     expect(shown).to_be_visible(timeout=WAIT)
     assert np.array_equal(own, _checked(photo, _download(page, tmp_path))), "still the same network"
-    before = shown.get_attribute("src")
+    picture = shown.get_attribute("src")
     page.get_by_role("button", name="More").first.click()
     page.get_by_label("Network").first.click()
     page.get_by_role("option", name="bundled").click()
-    expect(shown).not_to_have_attribute("src", before or "", timeout=WAIT)
+    expect(shown).not_to_have_attribute("src", picture or "", timeout=WAIT)
     assert not np.array_equal(own, _checked(photo, _download(page, tmp_path))), "another network, other colors"
     page.get_by_role("tab", name="Train").click()
     page.get_by_role("button", name="Measure it").click()
