@@ -208,8 +208,9 @@ class Evaluation:
         """Of `report.rows`."""
         return report.rows(self.summary, self.figures.seconds)
 
+    @cached_property
     def comparisons(self) -> list[str]:
-        """Of each two networks, in words."""
+        """Of each two networks, in words, once all is measured."""
         return [comparison.words() for comparison in self.figures.comparisons()]
 
     def as_json(self) -> str:
@@ -219,7 +220,7 @@ class Evaluation:
     def as_html(self) -> str:
         """A report that needs no other file; see `report.as_html`."""
         return report.as_html(
-            self.summary, self.about, self.command, self.results, self.strip, self.figures.seconds, self.comparisons()
+            self.summary, self.about, self.command, self.results, self.strip, self.figures.seconds, self.comparisons
         )
 
     def write_reports(self) -> list[Path]:

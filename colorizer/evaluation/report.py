@@ -29,8 +29,6 @@ from .results import GRAY, PictureResult, Results
 THUMBNAIL_SIDE = 256
 IN_REPORT = 60  # pictures
 _ERROR_SHOWN = 60.0  # ab error that is white in an error map
-
-
 _TIME = "Time a picture (s)"
 
 

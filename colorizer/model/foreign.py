@@ -154,8 +154,7 @@ def _without_spectral_norm(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     plain = dict(tensors)
     for name in [k for k in tensors if k.endswith(".weight_orig")]:
         stem = name.removesuffix("_orig")
-        parts = [plain.get(stem + end) for end in ("_orig", "_u", "_v")]
-        weight, u, v = parts
+        weight, u, v = (plain.get(stem + end) for end in ("_orig", "_u", "_v"))
         if weight is None or u is None or v is None or weight.ndim != 4:
             continue  # what is there of it is left over
         matrix = weight.float().flatten(1)

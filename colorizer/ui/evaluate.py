@@ -67,7 +67,7 @@ def headline(evaluation: Evaluation) -> str:
     return (
         "  \n".join(lines) + f"  \nover {summary['pictures']} pictures: the mean squared error of all pixels. Lower is "
         "better; gray is the picture left without color."
-        + "".join(f"  \n{html.escape(words)}" for words in evaluation.comparisons())
+        + "".join(f"  \n{html.escape(words)}" for words in evaluation.comparisons)
     )
 
 
