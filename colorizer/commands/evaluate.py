@@ -54,7 +54,7 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     if arguments.html:
         write_text(arguments.html, evaluation.as_html())
     print(report.text_table(evaluation.summary, evaluation.figures.seconds))
-    for words in evaluation.comparisons:
+    for words in evaluation.remarks:
         print(words)
     return 0
 

@@ -98,11 +98,16 @@ def scan_pictures(
     return scan
 
 
+def content_key(data: bytes) -> str:
+    """The hash of a file's content."""
+    return hashlib.sha1(data, usedforsecurity=False).hexdigest()
+
+
 def _examine(source: PictureSource, name: str) -> tuple[str, str]:
     """(content hash, reason to leave it out or "")."""
     try:
         data = source.read(name)
-        key = hashlib.sha1(data, usedforsecurity=False).hexdigest()
+        key = content_key(data)
     except (OSError, UserError):
         return name, "broken"
     try:

@@ -31,7 +31,6 @@ from ..arrays import Array
 from ..files import cache_folder, code_version, write_text
 from ..inference.colorizer import Colorizer
 from ..inference.settings import Settings
-from ..model.checkpoints import find_checkpoint
 from ..model.objects import objects_version
 from ..pictures.photo import Photo
 from . import report
@@ -39,9 +38,10 @@ from .classifiers import Classifiers, open_classifiers
 from .metrics import gray_picture
 from .results import Figures, PictureResult, Results
 from .store import Store
-from .testset import TestSet
+from .testset import TestSet, run_folder
 
 _KEPT = 4  # pictures whose colorings stay in memory
+_KNOWN = "{} has learned from {} of these {} pictures: its figures flatter. What it has not seen measures it fairly."
 _STRIPS = 1000  # pictures, at most, whose strips are made while they are measured, so that nobody waits for them
 
 
@@ -209,9 +209,10 @@ class Evaluation:
         return report.rows(self.summary, self.figures.seconds)
 
     @cached_property
-    def comparisons(self) -> list[str]:
-        """Of each two networks, in words, once all is measured."""
-        return [comparison.words() for comparison in self.figures.comparisons()]
+    def remarks(self) -> list[str]:
+        """Sentences, once all is measured: which networks knew the pictures, and how each two compare."""
+        known = [_KNOWN.format(name, n, self.about["pictures"]) for name, n in self.about.get("known", {}).items()]
+        return known + [comparison.words() for comparison in self.figures.comparisons()]
 
     def as_json(self) -> str:
         """Every figure of every picture."""
@@ -220,7 +221,7 @@ class Evaluation:
     def as_html(self) -> str:
         """A report that needs no other file; see `report.as_html`."""
         return report.as_html(
-            self.summary, self.about, self.command, self.results, self.strip, self.figures.seconds, self.comparisons
+            self.summary, self.about, self.command, self.results, self.strip, self.figures.seconds, self.remarks
         )
 
     def write_reports(self) -> list[Path]:
@@ -257,10 +258,12 @@ def describe(
             **asdict(predictor.checkpoint.config), "working_size": predictor.working_size(settings),
             "weights": state.hexdigest()[:12],
         }  # fmt: skip
+    seen = {n: test_set.seen_by(run) for n, path in checkpoints.items() if (run := run_folder(path))}
     names = hashlib.sha256("\n".join(test_set.names).encode()).hexdigest()[:12]
     return {
         "data": test_set.data, "location": test_set.source.location, "pictures": len(test_set.names), "names": names,
         "limit": limit, "left_out": {reason: len(names) for reason, names in test_set.left_out.items()},
+        "known": {n: number for n, number in seen.items() if number},
         "networks": described, "checkpoints": dict(checkpoints), "settings": asdict(settings),
         "classifiers": classifiers.names(), "code": _code(), "objects": objects_version(), "torch": torch.__version__,
         "opencv": cv2.__version__, "numpy": np.__version__,
@@ -274,9 +277,3 @@ def _code() -> str:
         "evaluation/metrics.py", "evaluation/results.py",
     )  # fmt: skip
     return code_version(rooms)
-
-
-def run_folder(checkpoint: str) -> Path | None:
-    """The folder of the run that a checkpoint is of, if it is one."""
-    folder = find_checkpoint(checkpoint).parent
-    return folder if (folder / "config.json").is_file() else None

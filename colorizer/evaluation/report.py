@@ -143,7 +143,7 @@ def write_jpeg(path: Path, rgb: Array) -> None:
 
 def as_html(
     summary: dict[str, Any], about: dict[str, Any], again: str, results: Results, strip: Callable[[str], Path],
-    seconds: Mapping[str, float] | None = None, comparisons: Sequence[str] = (),
+    seconds: Mapping[str, float] | None = None, remarks: Sequence[str] = (),
 ) -> str:  # fmt: skip
     """A page that needs no other file: the table, and the worst pictures side by side.
 
@@ -154,7 +154,7 @@ def as_html(
         results: of the pictures.
         strip: the JPEG file of a picture, by its name.
         seconds: of `rows`.
-        comparisons: of networks, in words.
+        remarks: sentences to stand under the figures.
     """
     columns = list(summary["metrics"])
     figures = [
@@ -174,5 +174,5 @@ def as_html(
     return template.render(
         command=again, about=described, pictures=summary["pictures"], columns=columns, first=columns[1],
         table=list(zip(meanings(summary, seconds), rows(summary, seconds), strict=True)), figures=figures,
-        comparisons=comparisons,
+        remarks=remarks,
     )  # fmt: skip

@@ -101,14 +101,21 @@ class Comparison(NamedTuple):
     difference: float
     low: float
     high: float
+    metric: str = "MSE of RGB"
+
+    @classmethod
+    def of(cls, first: str, second: str, differences: Array, metric: str) -> Comparison:
+        """From the difference (n,) on each picture, first less second."""
+        low, high = (float(end[0]) for end in interval(differences[:, None]))
+        return cls(first, second, float(differences.mean()), low, high, metric)
 
     def words(self) -> str:
         """Which has the smaller error, if that can be told."""
         span = f"{self.difference:+.1f} [{self.low:+.1f}, {self.high:+.1f}]"
         if self.low <= 0 <= self.high:
-            return f"{self.first} and {self.second}: no difference in MSE of RGB that can be told ({span})."
+            return f"{self.first} and {self.second}: no difference in {self.metric} that can be told ({span})."
         better, other = (self.first, self.second) if self.difference < 0 else (self.second, self.first)
-        return f"{better} has a smaller MSE of RGB than {other} ({self.first} less {self.second}: {span})."
+        return f"{better} has a smaller {self.metric} than {other} ({self.first} less {self.second}: {span})."
 
 
 @dataclass
@@ -189,8 +196,7 @@ class Figures:
         found = []
         for j, k in combinations(range(1, len(columns)), 2):
             differences = values[:, j, at] - values[:, k, at]
-            low, high = (float(end[0]) for end in interval(differences[:, None]))
-            found.append(Comparison(columns[j], columns[k], float(differences.mean()), low, high))
+            found.append(Comparison.of(columns[j], columns[k], differences, METRICS[metric].title))
         return found
 
     def compute(self) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 A run is a folder: `config.json`; `metrics.jsonl`, a line for each interval and epoch; `previews/`; `last.pt`, the
 full state to resume from; `best.safetensors`, the checkpoint to use; `held_out.json`, what it does not learn from;
-`process.json`, the trainer's process; `outcome.json`, how it ended; and `log.txt`, what it said, where the page started
-it. Files are written under another name and renamed: a reader never sees half of one.
+`learned_from.txt`, a hash of each picture that it learns from; `process.json`, the trainer's process; `outcome.json`,
+how it ended; and `log.txt`, what it said, where the page started it. Files are written under another name and renamed:
+a reader never sees half of one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ..errors import UserError
+from ..evaluation.testset import write_learned_from
 from ..files import whole_file, write_text
 from ..processes import Process, launch, this_process
 from .config import TrainingConfig
@@ -84,13 +86,14 @@ class Run:
         write_text(self.folder / "outcome.json", json.dumps(Outcome(state, reason)._asdict()))
         (self.folder / "process.json").unlink(missing_ok=True)
 
-    def begin(self, config: TrainingConfig, step: int, held_out: Iterable[str]) -> None:
-        """Note the settings and the pictures for validation, and cut what a killed run logged after the state it goes
-        on from, at `step`."""
+    def begin(self, config: TrainingConfig, step: int, held_out: Iterable[str], learned_from: Iterable[str]) -> None:
+        """Note the settings, the names of the pictures for validation and the hashes of the others, and cut what a
+        killed run logged after the state it goes on from, at `step`."""
         kept = [line for line in self.metrics() if line["step"] <= step]
         write_text(self.folder / "metrics.jsonl", "".join(json.dumps(m) + "\n" for m in kept))
         write_text(self.folder / "config.json", json.dumps(asdict(config), indent=1))
         write_text(self.folder / "held_out.json", json.dumps({"data": config.data, "names": list(held_out)}, indent=0))
+        write_learned_from(self.folder, learned_from)
 
     def wait(self) -> None:
         """Note that it waits for its turn; `go` takes that back."""

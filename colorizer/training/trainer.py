@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -27,6 +28,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from ..arrays import Array
 from ..color.bins import rebalancing_weights
 from ..color.lab import lab_to_rgb_tensor, normalize_l, rgb_to_lab_tensor
 from ..data.crops import BatchOrder, CropDataset, Sample, ab_prior
@@ -35,9 +37,11 @@ from ..data.folder_weights import folder_weights
 from ..data.survey import survey
 from ..device import choose_device
 from ..errors import UserError
+from ..evaluation.results import Comparison
+from ..evaluation.testset import learned_from, run_folder
 from ..files import cache_folder
 from ..inference.settings import LOOKS, Settings
-from ..model.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
+from ..model.checkpoints import BUNDLED, Checkpoint, load_checkpoint, save_checkpoint
 from ..model.decoding import predicted_ab
 from ..model.networks import NETWORKS, NetworkConfig, build_network
 from ..model.pretrained import load_backbone, load_extractor
@@ -51,6 +55,7 @@ from .signals import StopRequest, leave_stopping_to_the_parent
 from .validation import validate
 
 _MOST_WORKERS = 16  # that decode pictures for one GPU
+_LEAST_COMPARED = 8  # validation pictures, to say which of two networks is better
 ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learned
 CHANNELS_LAST = torch.channels_last
 
@@ -76,7 +81,7 @@ class Trainer:
         self._build(state)
         if self.main:  # not earlier: what can't start leaves no run behind
             self.run.register()
-            self.run.begin(config, self.step, (p.name for p in self.held_out))
+            self.run.begin(config, self.step, (p.name for p in self.held_out), self._learned_from())
             self.accelerator.init_trackers("trackers", asdict(config) if config.log_with else None)
             self._record(
                 "start", self.step // self.steps_per_epoch, device=str(self.device), pictures=len(self.train_set)
@@ -121,6 +126,11 @@ class Trainer:
         self.weights = folder_weights(config.folder_weights, [p.name for p in train])
         self.steps_per_epoch = BatchOrder(len(train), config.batch_size, 0, 0, weights=self.weights).batches
         self.steps = self.steps_per_epoch * config.epochs
+
+    def _learned_from(self) -> set[str]:
+        """Hashes of the pictures, and of those that the run learned from which this one starts from."""
+        run = run_folder(self.config.init) if self.config.init else None
+        return {p.key for p in self.train_set.pictures} | (learned_from(run) if run else set())
 
     def _build(self, state: dict[str, Any] | None) -> None:
         config = self.config
@@ -339,13 +349,10 @@ class Trainer:
 
     def _validate(self, epoch: int) -> None:
         """Errors on the validation pictures, beside those of gray; the best epoch's weights are kept."""
-        number = len(self.validation_set)
-        batches = [[(0, i) for i in range(k, min(k + 32, number))] for k in range(0, number, 32)]
-        loader = DataLoader(self.validation_set, batch_sampler=batches)
-        errors, preview = validate(self._predict, loader, self.device)
+        errors, preview, by_picture = validate(self._predict, self._validation_batches(), self.device)
         self._check_finite(sum(errors.values()))
         write_picture(Photo(preview), self.run.folder / "previews" / f"epoch-{epoch + 1:04d}.png")
-        self._record("epoch", epoch, **errors)
+        self._record("epoch", epoch, **errors, **self._beside_bundled(by_picture))
         self.log(
             f"Epoch {epoch + 1}: MSE of ab on validation crops {errors['crop_mse_ab']:.1f} (gray "
             f"{errors['gray_crop_mse_ab']:.1f}), of RGB {errors['crop_mse_rgb']:.1f} "
@@ -354,6 +361,30 @@ class Trainer:
         if errors["crop_mse_ab"] < self.best:
             self.best = errors["crop_mse_ab"]
             save_checkpoint(self._checkpoint(epoch, errors), self.run.folder / "best.safetensors")
+
+    def _validation_batches(self) -> DataLoader[Sample]:
+        number = len(self.validation_set)
+        batches = [[(0, i) for i in range(k, min(k + 32, number))] for k in range(0, number, 32)]
+        return DataLoader(self.validation_set, batch_sampler=batches)
+
+    def _beside_bundled(self, by_picture: Array) -> dict[str, float]:
+        """How much larger the error is than the bundled network's, and a 95% interval of that over the pictures."""
+        if len(by_picture) < _LEAST_COMPARED:
+            return {}
+        found = Comparison.of("", "", by_picture - self._errors_of_bundled, "")
+        return {"less_bundled": found.difference, "less_bundled_low": found.low, "less_bundled_high": found.high}
+
+    @cached_property
+    def _errors_of_bundled(self) -> Array:
+        bundled = load_checkpoint(BUNDLED)
+        network = bundled.network.to(self.device).to(memory_format=CHANNELS_LAST)
+
+        def predict(batch: Sample) -> Tensor:
+            with self.accelerator.autocast():
+                output = self._forward(network, batch)
+            return predicted_ab(output, bundled.config.objective, bundled.prior)
+
+        return validate(predict, self._validation_batches(), self.device).by_picture
 
     def _predict(self, batch: Sample) -> Tensor:
         with self.accelerator.autocast():

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..arrays import Array
 from ..color.gamut import fit_gamut
 from ..color.lab import lab_to_rgb_tensor, rgb_to_lab_tensor
 from ..data.crops import Sample
@@ -29,10 +30,12 @@ class Validation(NamedTuple):
     Attributes:
         errors: "crop_mse_ab" in Lab units squared, "crop_mse_rgb" in 0..255 squared, and both with "gray_" in front.
         preview: HWC uint8: rows gray, colorized, true.
+        by_picture: (n,) the first of the errors, of each picture.
     """
 
     errors: dict[str, float]
     preview: npt.NDArray[np.uint8]
+    by_picture: Array
 
 
 @torch.no_grad()
@@ -46,6 +49,7 @@ def validate(predict: Callable[[Sample], Tensor], batches: Iterable[Sample], dev
     """
     sums = dict.fromkeys(("crop_mse_ab", "crop_mse_rgb", "gray_crop_mse_ab", "gray_crop_mse_rgb"), 0.0)
     rows: list[Tensor] = []
+    each: list[Tensor] = []
     number = 0
     for batch in batches:
         lab = rgb_to_lab_tensor(batch.rgb.to(device).float() / 255)  # (N, 3, S, S)
@@ -55,10 +59,13 @@ def validate(predict: Callable[[Sample], Tensor], batches: Iterable[Sample], dev
         for prefix, colors in (("", ab), ("gray_", torch.zeros_like(ab))):
             fitted = torch.stack([fit_gamut(x) for x in torch.cat([lab[:, :1], colors], dim=1)])
             rgb = lab_to_rgb_tensor(fitted)
-            sums[f"{prefix}crop_mse_ab"] += float(((colors - lab[:, 1:]) ** 2).mean((1, 2, 3)).sum())
+            of_ab = ((colors - lab[:, 1:]) ** 2).mean((1, 2, 3))
+            each += [] if prefix else [of_ab.cpu()]
+            sums[f"{prefix}crop_mse_ab"] += float(of_ab.sum())
             sums[f"{prefix}crop_mse_rgb"] += float(((rgb - true) ** 2).mean((1, 2, 3)).sum()) * 255**2
             if not rows:
                 gray = lab_to_rgb_tensor(F.pad(lab[:, :1], (0, 0, 0, 0, 0, 2)))
                 rows = [torch.cat(list(x[:PREVIEWS]), dim=-1) for x in (gray, rgb, true)]
     preview = (torch.cat(rows, dim=-2) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-    return Validation({name: total / number for name, total in sums.items()}, preview)
+    errors = {name: total / number for name, total in sums.items()}
+    return Validation(errors, preview, torch.cat(each).double().numpy())

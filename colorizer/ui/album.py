@@ -5,26 +5,25 @@ from __future__ import annotations
 import html
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 
 from ..errors import UserError
-from ..files import whole_file
 from ..inference.batch import Job, Result, plan, run
 from ..inference.settings import Settings
 from ..model.checkpoints import BUNDLED
+from ..model.hints import parse_hints
 from ..pictures.writing import FORMATS, Output
-from .common import HEAVY, colorizer_for, duration, friendly, progress_bar, result_folder
-from .looks import looks
+from .albums import Album, colored_name, keep, kept, opened
+from .common import HEAVY, colorizer_for, computing, duration, friendly, progress_bar, result_folder
+from .looks import looks, settings_of
 from .networks import network_choice
+from .photos import opened_photos
 
-_SHOWN = 200  # pictures in the gallery, at most: the last ones
-_THUMBNAIL = 480  # pixels
 _stops: dict[str, threading.Event] = {}
 
 
@@ -41,30 +40,6 @@ def _counted(files: list[str]) -> str:
     except UserError as error:
         return html.escape(str(error), quote=False)
     return f"{number} photograph{'s' * (number != 1)}"
-
-
-def _thumbnail(path: Path, folder: Path, number: int) -> str:
-    with Image.open(path) as image:
-        image.draft("RGB", (_THUMBNAIL, _THUMBNAIL))
-        small = image.convert("RGB")
-    small.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    target = folder / f"{number:05d}.jpg"
-    small.save(target, quality=85)
-    return str(target)
-
-
-def _zip(folder: Path, name: str) -> str:
-    """Everything below the folder in one file, uncompressed: pictures don't get smaller. Their names end in -color, so
-    that they lie beside the originals when they are unpacked there."""
-    target = folder.parent / name
-    with whole_file(target) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-            archive.write(path, _colored_name(path.relative_to(folder)))
-    return str(target)
-
-
-def _colored_name(path: Path) -> Path:
-    return path.with_stem(f"{path.stem}-color")
 
 
 def _name(job: Job) -> str:
@@ -99,28 +74,57 @@ def colorize_all(
 ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
     """Color what was dropped: progress, gallery, problems, the zip, the token to stop it by."""
     settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
-    output, folder = Output(None if format == "same" else format, int(quality), note), result_folder()
-    jobs, colorizer = _plan(files, folder, output), colorizer_for(checkpoint)
-    (folder / "small").mkdir()
-    stop, token = threading.Event(), folder.name
+    colorizer, folder = colorizer_for(checkpoint), result_folder()
+    # Its credit stays, for copies that are corrected later.
+    output = Output(None if format == "same" else format, int(quality), note, colorizer.predictor.credit)
+    jobs, album = _plan(files, folder, output), Album(folder, settings, output, checkpoint)
+    stop, token = threading.Event(), keep(album)
     _stops[token] = stop
-    begun, results, gallery = time.monotonic(), [], []
+    begun = time.monotonic()
     yield _progress([], len(jobs), begun, False), [], "", gr.DownloadButton(visible=False), token
     try:
         for result in run(colorizer, jobs, settings, output=output, stop=stop):
-            results.append(result)
-            if result.written:
-                gallery.append((_thumbnail(result.written[0], folder / "small", len(results)), result.written[0].name))
-            shown = _progress(results, len(jobs), begun, stop.is_set())
-            yield shown, gallery[-_SHOWN:], _problems(results), gr.skip(), token
+            album.add(result)
+            shown = _progress(album.results, len(jobs), begun, stop.is_set())
+            yield shown, album.last(), _problems(album.results), gr.skip(), token
     finally:
         stop.set()
         _stops.pop(token, None)
-    button = gr.DownloadButton(visible=False)
-    if any(r.written for r in results):
-        button = gr.DownloadButton(value=_zip(folder / "colorized", "colorized.zip"), visible=True)
-    stopped = len(results) < len(jobs)
-    yield _progress(results, len(jobs), begun, stopped), gallery[-_SHOWN:], _problems(results), button, token
+    stopped = len(album.results) < len(jobs)
+    button = gr.DownloadButton(value=album.zip(), visible=True) if album.shown else gr.DownloadButton(visible=False)
+    yield _progress(album.results, len(jobs), begun, stopped), album.last(), _problems(album.results), button, token
+
+
+@friendly
+def open_one(token: str, chosen: gr.SelectData) -> tuple[Any, ...]:
+    """A photograph of the album, to be corrected like any other, with the settings that the album was colored by."""
+    album = kept(token)
+    path, settings = str(opened(album.job(chosen.index))), album.settings
+    working_size = colorizer_for(album.checkpoint).predictor.working_size(settings)
+    percent = (round(100 * x) for x in (settings.vividness, settings.saturation, settings.strength))
+    return path, album.checkpoint, *percent, working_size, {"token": token, "at": chosen.index, "path": path}
+
+
+def offer_back(picture: str | None, opened: dict[str, Any]) -> gr.Button:
+    """The button that goes back to the album, beside a photograph that is of one."""
+    return gr.Button(visible=bool(opened) and opened["path"] == picture)
+
+
+@friendly
+@computing
+def put_back(
+    opened: dict[str, Any], picture: str, strokes: list[Any], checkpoint: str, *knobs: float
+) -> tuple[Any, ...]:
+    """The album again, the photograph in it as it was left."""
+    album, at = kept(opened["token"]), opened["at"]
+    settings = settings_of(*knobs)
+    if settings.working_size == colorizer_for(checkpoint).predictor.working_size(Settings()):
+        settings = replace(settings, working_size=None)
+    if strokes or checkpoint != album.checkpoint or settings != album.settings:
+        prepared = opened_photos.get(picture).prepared(checkpoint)
+        album.corrected(at, prepared.colorize(settings, parse_hints(strokes or [])))
+    button = gr.DownloadButton(value=album.zip(), visible=True)
+    return album.last(), button, None, gr.Column(visible=False), gr.Column(visible=True), {}
 
 
 def stop(token: str) -> None:
@@ -151,33 +155,52 @@ def colorize_batch(
     settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
     output, folder = Output(None if format == "same" else format, int(quality), note), result_folder()
     jobs = _plan(files, folder, output)
-    results = list(run(colorizer_for(checkpoint), jobs, settings, output=output))
-    failed = {_name(r.job): r.problem for r in results if r.problem}
-    written = [_colored_name(path.relative_to(folder / "colorized")).as_posix() for r in results for path in r.written]
+    album = Album(folder, settings, output, checkpoint)
+    album.results = list(run(colorizer_for(checkpoint), jobs, settings, output=output))
+    failed = {_name(r.job): r.problem for r in album.results if r.problem}
+    written = [p.relative_to(album.colorized) for r in album.results for p in r.written]
     if not written:
         raise UserError(f"None of these could be colorized. {next(iter(failed.values()))}")
-    return _zip(folder / "colorized", "colorized.zip"), {"colorized": sorted(written), "failed": failed}
+    return album.zip(), {"colorized": sorted(colored_name(p).as_posix() for p in written), "failed": failed}
 
 
-def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> gr.Column:
+@dataclass
+class AlbumParts:
+    """What the tab must know of the album.
+
+    Attributes:
+        work: all that is shown of it.
+        token: of the album that was colored last.
+        gallery, save: its pictures, and the button for all of them.
+        checkpoint: the choice of the network.
+    """
+
+    work: gr.Column
+    token: gr.State
+    gallery: gr.Gallery
+    save: gr.DownloadButton
+    checkpoint: gr.Dropdown
+
+
+def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> AlbumParts:
     """Lay out what is shown once several photographs were dropped.
 
     Args:
         files: where they are dropped.
         photo: where a single one is; emptied then.
         begin, one: the page's beginning and the tools for a single photo; hidden then.
-    Returns:
-        what is shown.
     """
     token = gr.State("")
     with gr.Column(visible=False) as work, gr.Row():
         with gr.Column(scale=4, min_width=280):
             gallery = gr.Gallery(
-                columns=4, object_fit="contain", show_label=False, elem_id="batch", interactive=False,
-                buttons=["fullscreen"],
+                columns=3, object_fit="contain", show_label=False, elem_id="batch", interactive=False,
+                allow_preview=False, buttons=[],
             )  # fmt: skip
         with gr.Column(scale=1, min_width=250, elem_id="album-side"):
             words = gr.Markdown()
+            progress = gr.HTML(elem_id="progress", visible=False)
+            save = gr.DownloadButton("Download all (zip)", variant="primary", visible=False)
             vividness, _ = looks()
             saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", buttons=[])
             strength = gr.Slider(0, 100, 100, step=5, label="Color strength %", buttons=[])
@@ -187,29 +210,25 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
                 checkpoint, _ = network_choice()
                 quality = gr.Slider(50, 100, 95, step=1, label="JPEG quality", buttons=[])
                 note = gr.Checkbox(label="Write into the files that their colors are simulated")
-            go = gr.Button("Color them", variant="primary")
+            go = gr.Button("Color them again", visible=False)
             cancel = gr.Button("Cancel", visible=False)
-            progress = gr.HTML(elem_id="progress", visible=False)
-            save = gr.DownloadButton("Download all (zip)", variant="primary", visible=False)
             again = gr.Button("Other photographs")
             problems = gr.Markdown()
     quiet: dict[str, Any] = {"api_visibility": "private"}
 
-    def arrived(dropped: list[str] | None) -> tuple[Any, ...]:
-        if not dropped:
-            return (gr.skip(),) * 9
+    def arrived(dropped: list[str]) -> tuple[Any, ...]:
         return (
             gr.Column(visible="hidden"), gr.Column(visible=False), gr.Column(visible=True), None,
-            _counted(dropped), gr.HTML(visible=False), [], "",
-            gr.DownloadButton(visible=False),
+            _counted(dropped), gr.HTML(visible=False), [], "", gr.DownloadButton(visible=False),
         )  # fmt: skip
 
-    files.change(arrived, files, [begin, one, work, photo, words, progress, gallery, problems, save], **quiet)
     chosen = [files, vividness, saturation, strength, format, quality, note, checkpoint]
-    go.click(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [go, cancel], **quiet).then(
-        colorize_all, chosen, [progress, gallery, problems, save, token], concurrency_id=HEAVY, show_progress="hidden",
-        **quiet,
-    ).then(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [go, cancel], **quiet)  # fmt: skip
+    came = files.upload(arrived, files, [begin, one, work, photo, words, progress, gallery, problems, save], **quiet)
+    for begun in (came.success, go.click):
+        begun(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [go, cancel], **quiet).then(
+            colorize_all, chosen, [progress, gallery, problems, save, token], concurrency_id=HEAVY,
+            show_progress="hidden", **quiet,
+        ).then(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [go, cancel], **quiet)  # fmt: skip
     cancel.click(stop, token, None, **quiet)
     again.click(stop, token, None, **quiet).then(
         lambda: (None, gr.Column(visible=True), gr.Column(visible=False)), None, [files, begin, work], **quiet
@@ -223,4 +242,4 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
     uploads.upload(
         colorize_batch, [uploads, *options], [zipped, report], api_name="colorize_batch", concurrency_id=HEAVY
     )  # fmt: skip
-    return work
+    return AlbumParts(work, token, gallery, save, checkpoint)

@@ -6,6 +6,7 @@ import base64
 import html
 import io
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,8 @@ from ..pictures.writing import FORMATS, Output, write_picture
 from . import album
 from .common import HEAVY, colorizer_for, computing, friendly, result_folder
 from .kept import REMEMBER, kept_work, offered, restored, strokes_of
-from .looks import looks
-from .networks import is_there, network_choice
+from .looks import looks, settings_of
+from .networks import is_there, name_it, named_row, network_choice
 from .painter import painter
 from .photos import Opened, opened_photos
 from .welcome import welcome
@@ -42,20 +43,16 @@ _ASK = "Other plausible colorings of this photograph; your strokes stay."
 _SAVE = """(file) => { const link = document.createElement("a"); link.href = file.url;
 link.download = file.orig_name; document.body.append(link); link.click(); link.remove(); }"""
 
+# A sign of life for what may take longer than a second; `page.js` shows it then.
+_COLORING, _MAKING = (
+    f'(...given) => {{ window.colorizerBusy("{words}"); return given; }}' for words in ("Coloring…", "Making the file…")
+)
+_DONE = "() => { window.colorizerBusy(''); }"
+
 # A tab that was never opened takes no updates from Gradio: the style sheet hides it.
 _OFFER = """(able) => { document.documentElement.toggleAttribute("data-no-alternatives", !able);
 if (!able && document.querySelector("[data-tab-id=alternatives][aria-selected=true]"))
 document.querySelector("[data-tab-id=compare]").click(); }"""
-
-
-def settings_of(vividness: float, saturation: float, strength: float, working_size: float) -> Settings:
-    """As the page has them: percent, and 0 for the usual working size."""
-    return Settings(
-        vividness=vividness / 100,
-        saturation=saturation / 100,
-        strength=strength / 100,
-        working_size=int(working_size) or None,
-    )
 
 
 @friendly
@@ -214,8 +211,9 @@ def _mask_url(mask: Plane) -> str:
 
 @friendly
 @computing
-def show(picture: str | None, kept: Any, checkpoint: str, *knobs: float) -> tuple[Any, ...]:
-    """Color what was dropped, and show the tools for it; a photo that was here before still has its strokes."""
+def show(picture: str | None, kept: Any, of_album: dict[str, Any], checkpoint: str, *knobs: float) -> tuple[Any, ...]:
+    """Color what was dropped, and show the tools for it; a photo that was here before still has its strokes, and an
+    album that it is of stays."""
     if not picture:
         return (gr.skip(),) * 12
     try:
@@ -237,7 +235,7 @@ def show(picture: str | None, kept: Any, checkpoint: str, *knobs: float) -> tupl
         gr.Column(visible="hidden"),  # still there, for what is pasted or dropped elsewhere
         gr.Column(visible=True),
         gr.Column(visible=False),
-        None,
+        gr.skip() if of_album and of_album["path"] == picture else None,
         compared,
         _canvas(picture, opened, colorized, "", checkpoint, value=strokes),
         [],
@@ -393,6 +391,7 @@ class _Side:
     save: gr.Button
     again: gr.Button
     back: gr.Button
+    to_album: gr.Button
     reset: gr.Button
 
     @property
@@ -416,6 +415,7 @@ def _side() -> _Side:
     output = gr.Radio(
         [("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False, elem_classes="formats"
     )
+    to_album = gr.Button("Back to the album", visible=False, variant="primary")
     save = gr.Button("Download", variant="primary")
     again = gr.Button("Another photograph")
     back = gr.Button("Back to the photograph before", visible=False, size="sm")
@@ -430,12 +430,13 @@ def _side() -> _Side:
         note = gr.Checkbox(label="Write into the file that its colors are simulated")
     return _Side(
         checkpoint, fetched, look_chosen, vividness, saturation, strength, size, output, quality, note, save, again,
-        back, reset,
+        back, to_album, reset,
     )  # fmt: skip
 
 
 def build(page: gr.Blocks) -> gr.Dropdown:
     """Lay out the tab on a page; returns the choice of the network."""
+    which, which_words, usual = named_row()
     with gr.Column(elem_id="begin") as begin:
         refused = gr.HTML("", elem_id="refused")
         resume = gr.Button("Back to the photograph before", visible=False, size="sm")
@@ -474,49 +475,51 @@ def build(page: gr.Blocks) -> gr.Dropdown:
         with gr.Column(scale=1, min_width=250, elem_id="side"):
             words = gr.Markdown()
             side = _side()
-    album_work = album.build(files, photo, begin, work)
+    many = album.build(files, photo, begin, work)
+    of_album = gr.State({})  # which photograph of it is open
     kept = kept_work()
     saved, able = gr.File(visible=False), gr.Checkbox(True, visible=False)
     quiet: dict[str, Any] = {"api_visibility": "private", "concurrency_id": HEAVY}
     shown = photo.change(
         show,
-        [photo, kept, *side.knobs],
-        [begin, work, album_work, files, slider, canvas, colorings, words, side.format, views, photo, refused],
+        [photo, kept, of_album, *side.knobs],
+        [begin, work, many.work, files, slider, canvas, colorings, words, side.format, views, photo, refused],
         show_progress_on=[photo, slider],
         **quiet,
     )
     shown.then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")
-    gr.on(
-        [canvas.input, *(knob.input for knob in side.sliders)], recolor, [photo, canvas, *side.knobs],
-        [slider, canvas], trigger_mode="always_last", show_progress="hidden", **quiet,
-    )  # fmt: skip
-    side.look_chosen.then(
-        recolor, [photo, canvas, *side.knobs], [slider, canvas], trigger_mode="always_last", show_progress="hidden",
-        **quiet,
-    )  # fmt: skip
-    canvas.edit(
-        show_mask, [photo, side.checkpoint], canvas, trigger_mode="always_last", show_progress="hidden", **quiet
-    )
-    canvas.select(
-        suggest, [photo, canvas, *side.knobs], canvas, trigger_mode="always_last", show_progress="hidden", **quiet
-    )
+    coloring: dict[str, Any] = {"js": _COLORING, "show_progress": "hidden", **quiet}
+
+    def recolored(event: Any, **more: Any) -> None:
+        event(recolor, [photo, canvas, *side.knobs], [slider, canvas], **coloring, **more).then(
+            None, js=_DONE, api_visibility="private"
+        )
+
+    recolored(partial(gr.on, [canvas.input, *(knob.input for knob in side.sliders)]), trigger_mode="always_last")
+    recolored(side.look_chosen.then, trigger_mode="always_last")
+    for asked_by, answer in ((canvas.edit, show_mask), (canvas.select, suggest)):
+        given = [photo, side.checkpoint] if answer is show_mask else [photo, canvas, *side.knobs]
+        asked_by(answer, given, canvas, trigger_mode="always_last", **coloring).then(
+            None, js=_DONE, api_visibility="private"
+        )
     loaded = canvas.upload(load_strokes, photo, canvas, show_progress="hidden", **quiet)
-    loaded.success(recolor, [photo, canvas, *side.knobs], [slider, canvas], show_progress="hidden", **quiet)
+    recolored(loaded.success)
     for chosen in (side.checkpoint.change, side.fetched.success):
         chosen(switch, [photo, canvas, *side.knobs], [able, side.size, slider, canvas], **quiet).success(
             None, able, None, js=_OFFER, api_visibility="private"
         )
     ask.click(show_alternatives, [photo, canvas, *side.knobs], [gallery, colorings, said], trigger_mode="once", **quiet)
     taken = gallery.select(take, colorings, [canvas, views, gallery], api_visibility="private")
-    taken.then(recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet)
+    recolored(taken.then)
     side.save.click(
         download,
         [photo, canvas, *side.knobs, *side.output],
         saved,
         trigger_mode="once",
-        show_progress_on=side.save,
+        js=_MAKING,
+        show_progress="hidden",
         **quiet,
-    ).success(None, saved, None, js=_SAVE, api_visibility="private")
+    ).success(None, saved, None, js=_SAVE, api_visibility="private").then(None, js=_DONE, api_visibility="private")
     side.again.click(
         lambda kept: (None, gr.Column(visible=True), gr.Column(visible=False), offered(kept)), kept,
         [photo, begin, work, resume], api_visibility="private",
@@ -530,12 +533,21 @@ def build(page: gr.Blocks) -> gr.Dropdown:
     returning: dict[str, Any] = {"outputs": [photo, *side.knobs], "api_visibility": "private"}
     page.load(restored, kept, **returning)
     page.load(welcome, None, shown_first, api_visibility="private", show_progress="hidden")
-    side.reset.click(usual_knobs, side.checkpoint, side.sliders, api_visibility="private").then(
-        recolor, [photo, canvas, *side.knobs], [slider, canvas], **quiet
-    )
+    recolored(side.reset.click(usual_knobs, side.checkpoint, side.sliders, api_visibility="private").then)
     resume.click(restored, kept, **returning)
     side.back.click(restored, [kept, photo], **returning)
     shown.success(offered, [kept, photo], side.back, api_visibility="private", show_progress="hidden")
+    many.gallery.select(
+        album.open_one, many.token, [photo, side.checkpoint, *side.sliders, of_album], show_progress="hidden", **quiet
+    )
+    shown.success(album.offer_back, [photo, of_album], side.to_album, api_visibility="private", show_progress="hidden")
+    side.to_album.click(
+        album.put_back, [of_album, photo, canvas, *side.knobs],
+        [many.gallery, many.save, photo, work, many.work, of_album], show_progress_on=side.to_album, **quiet,
+    )  # fmt: skip
+    side.checkpoint.change(name_it, side.checkpoint, [which, which_words], show_progress="hidden", **quiet)
+    usual.click(lambda: BUNDLED, None, side.checkpoint, api_visibility="private")
+    side.checkpoint.change(lambda name: name, side.checkpoint, many.checkpoint, api_visibility="private")
     _endpoints()
     return side.checkpoint
 

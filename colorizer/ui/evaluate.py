@@ -20,12 +20,12 @@ from PIL import Image
 from ..arrays import Array
 from ..errors import UserError
 from ..evaluation.classifiers import available_classifiers
-from ..evaluation.evaluation import Evaluation, run_folder
+from ..evaluation.evaluation import Evaluation
 from ..evaluation.metrics import FID, METRICS
 from ..evaluation.report import error_map
 from ..evaluation.results import AB_STEP, ERROR_STEP, GRAY
 from ..evaluation.store import find_evaluations
-from ..evaluation.testset import HELD_OUT, held_out_data
+from ..evaluation.testset import HELD_OUT, held_out_data, run_folder
 from ..files import cache_folder
 from ..inference.settings import Settings
 from ..model.checkpoints import BUNDLED, load_checkpoint
@@ -67,7 +67,7 @@ def headline(evaluation: Evaluation) -> str:
     return (
         "  \n".join(lines) + f"  \nover {summary['pictures']} pictures: the mean squared error of all pixels. Lower is "
         "better; gray is the picture left without color."
-        + "".join(f"  \n{html.escape(words)}" for words in evaluation.comparisons)
+        + "".join(f"  \n{html.escape(words)}" for words in evaluation.remarks)
     )
 
 
@@ -97,6 +97,7 @@ def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Ite
         data = check_folder(data)
     elif run := run_folder(paths[names[0]]):
         check_folder(held_out_data(run))
+    yield "", gr.skip(), gr.skip(), gr.skip(), progress_bar(0, 1, "Looking at the pictures…"), ""
     evaluation = Evaluation.open(paths, data, Settings(), int(limit or 0) or None, fresh=bool(fresh))
     stop, token = threading.Event(), str(evaluation.store.folder)
     _own.add((session(), token))

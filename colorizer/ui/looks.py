@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import gradio as gr
 
-from ..inference.settings import LOOKS
+from ..inference.settings import LOOKS, Settings
 
 _PERCENT = {name.capitalize(): round(100 * settings.vividness) for name, settings in LOOKS.items()}
+
+
+def settings_of(vividness: float, saturation: float, strength: float, working_size: float) -> Settings:
+    """As the page has them: percent, and 0 for the usual working size."""
+    return Settings(
+        vividness=vividness / 100,
+        saturation=saturation / 100,
+        strength=strength / 100,
+        working_size=int(working_size) or None,
+    )
 
 
 def looks() -> tuple[gr.Slider, gr.events.Dependency]:

@@ -78,6 +78,19 @@ def download(name: str) -> Iterator[tuple[Any, ...]]:
     yield about(name), gr.Button(visible=False), gr.HTML(visible=False)
 
 
+def name_it(name: str) -> tuple[Any, ...]:
+    """Say which network colors, unless it is the usual one."""
+    return gr.Row(visible=name != BUNDLED), f"The network **{html.escape(name)}** colors."
+
+
+def named_row() -> tuple[gr.Row, gr.Markdown, gr.Button]:
+    """Where that is said, with the way back."""
+    with gr.Row(visible=False, elem_id="which", equal_height=True) as row:
+        words = gr.Markdown()
+        usual = gr.Button("Use the bundled network", size="sm", scale=0, min_width=190)
+    return row, words, usual
+
+
 def network_choice(**more: Any) -> tuple[gr.Dropdown, gr.events.Dependency]:
     """The choice with what is known of each, and a button to download what is not here.
 

@@ -1,5 +1,14 @@
 // Pictures that are pasted or dropped anywhere on the page go where one would drop them; what is none is refused in words.
 () => {
+    const status = Object.assign(document.createElement("p"), { id: "status", role: "status" });
+    document.body.append(status);
+    let soon = 0;
+    window.colorizerBusy = (words) => { // said if it is still so after a moment; "" when it is over
+        clearTimeout(soon);
+        document.documentElement.toggleAttribute("data-busy", Boolean(words));
+        if (words) soon = setTimeout(() => (status.textContent = words), 700);
+        else status.textContent = "";
+    };
     const refused = (event) => {
         const files = [...(event.dataTransfer ? event.dataTransfer.files : event.target.files || [])];
         const name = files[0] && files[0].name;

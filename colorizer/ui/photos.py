@@ -15,7 +15,7 @@ from ..pictures.photo import Photo
 from ..pictures.reading import read_picture
 from .common import colorizer_for
 
-VIEW_PIXELS = 12_000_000  # of the pictures that are compared on the page
+VIEW_PIXELS = 6_000_000  # of the pictures that are compared on the page
 _KEEP_PIXELS = 120_000_000  # of the photos last worked on
 
 

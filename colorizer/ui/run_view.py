@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 import pandas as pd
 
 from ..errors import UserError
+from ..evaluation.results import Comparison
 from ..training.runs import Run, find_runs
 from .access import check_owner, is_owner
 from .common import duration, progress_bar, runs_folder
@@ -18,6 +20,9 @@ _STATES = {
     "waiting": "**Waiting** for another run to end", "running": "**Training**", "finished": "**Finished**",
     "stopped": "**Stopped**", "failed": "**Failed**", "killed": "**Killed**",
 }  # fmt: skip
+
+
+NAME = re.compile(r"\w[\w.-]*")  # of a run
 
 
 def run_names() -> list[str]:
@@ -32,7 +37,7 @@ def named_run(name: str | None) -> Run:
         UserError: there is none of that name, or it is a visitor who asks.
     """
     check_owner()
-    if not name or not re.fullmatch(r"[\w][\w.-]*", name) or not (runs_folder() / name).is_dir():
+    if not name or not NAME.fullmatch(name) or not (runs_folder() / name).is_dir():
         raise UserError("Choose a run first.")
     return Run(runs_folder() / name)
 
@@ -42,9 +47,7 @@ def _summary(run: Run, metrics: list[dict[str, Any]]) -> tuple[gr.HTML, str]:
     state, reason = run.outcome()
     words = _STATES[state] + (", can be resumed" if run.resumable() else "")
     words += f". {html.escape(reason)}" if reason else ""
-    started = [m for m in metrics if m["event"] == "start"]
-    if started:
-        words += f", on {started[-1]['device']}, {started[-1]['pictures']} pictures"
+    words += _origin(run, metrics)
     if not metrics:
         bar = gr.HTML(visible=False)
         return bar, words + (": getting ready" if state == "running" else "")
@@ -60,15 +63,40 @@ def _summary(run: Run, metrics: list[dict[str, Any]]) -> tuple[gr.HTML, str]:
     bar = progress_bar(
         last["step"], last["steps"], f"Epoch {last['epoch']}, step {last['step']} of {last['steps']}{left}{speed}"
     )
-    epochs = [m for m in metrics if m["event"] == "epoch"]
-    if epochs:
-        e = epochs[-1]
-        words += (
-            f"  \nOn validation crops: MSE of ab **{e['crop_mse_ab']:.1f}** (gray {e['gray_crop_mse_ab']:.1f}), "
-            f"of RGB **{e['crop_mse_rgb']:.1f}** (gray {e['gray_crop_mse_rgb']:.1f}). "
-            f"The pictures at the end: gray, colorized, true."
-        )
-    return bar, words
+    return bar, words + _verdict([m for m in metrics if m["event"] == "epoch"])
+
+
+def _origin(run: Run, metrics: list[dict[str, Any]]) -> str:
+    """What it learns from, and with what."""
+    started = [m for m in metrics if m["event"] == "start"]
+    if not started:
+        return ""
+    config = run.config()
+    begin = Path(config.init).name if config.init else f"{config.features} as it is"
+    return (
+        f"  \nIt learns from {started[-1]['pictures']} pictures of {html.escape(Path(config.data).name)}, on "
+        f"{started[-1]['device']}, and starts from {html.escape(begin)}: {config.network}, {config.objective}, "
+        f"{config.batch_size} pictures a step, learning rate {config.learning_rate:g}."
+    )
+
+
+def _verdict(epochs: list[dict[str, Any]]) -> str:
+    """Which epoch is the best, how good it is, and whether that is better than what comes along."""
+    if not epochs:
+        return ""
+    best = min(epochs, key=lambda m: m["crop_mse_ab"])
+    words = (
+        f"  \nOn pictures that it does not learn from: MSE of ab **{best['crop_mse_ab']:.1f}** (gray "
+        f"{best['gray_crop_mse_ab']:.1f}), of RGB **{best['crop_mse_rgb']:.1f}** (gray "
+        f"{best['gray_crop_mse_rgb']:.1f}), after epoch {best['epoch']}, the best so far and the one that is kept."
+    )
+    if later := len(epochs) - 1 - epochs.index(best):
+        words += " The epoch after it was worse." if later == 1 else f" The {later} epochs after it were worse."
+    if "less_bundled" in best:
+        difference, low, high = (best[f"less_bundled{end}"] for end in ("", "_low", "_high"))
+        found = Comparison("this run", "the bundled network", difference, low, high, "MSE of ab").words()
+        words += f"  \n**{found[0].upper()}{found[1:]}**"
+    return words + "  \nThe pictures at the end: gray, colorized, true."
 
 
 def follow(name: str | None) -> tuple[Any, ...]:

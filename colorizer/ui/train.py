@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import html
+import itertools
 import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,10 +28,12 @@ from ..training.config import TrainingConfig, TrainingOptions
 from ..training.runs import start
 from .access import check_folder, is_owner, keep_upload, on_space, owner_only, sign_in
 from .common import checkpoint_names, duration, friendly, result_folder, runs_folder
-from .run_view import follow, named_run
+from .run_view import NAME, follow, named_run
 
 _ROWS, _COLUMNS, _SIDE = 3, 8, 96  # of the contact sheet
 _FRESH = "the classifier"  # what a network starts from, if not from a checkpoint
+_BUNDLED_IS = ("skip_fusion", "classification", "tf_efficientnet_lite0")
+_TICK = 0.5  # seconds between two signs of life
 
 
 def _init(chosen: str | None) -> str | None:
@@ -57,7 +63,7 @@ def _config(
 @owner_only
 def start_training(
     data: str, epochs: float, network: str, objective: str, features: str, batch_size: float,
-    learning_rate: float, size: float, features_weights: str, limit: float, init: str,
+    learning_rate: float, size: float, features_weights: str, limit: float, init: str, title: str = "",
 ) -> str:  # fmt: skip
     """Start training a network on a folder of pictures; it continues when the page is closed.
 
@@ -73,17 +79,28 @@ def start_training(
         features_weights: a file with the feature extractor's weights, or "" for the published ones.
         limit: use at most this many pictures; 0 for all.
         init: "the classifier", or the checkpoint to start from: "bundled" or the name of a run.
+        title: what the run is to be called; "" for the date and time.
     Returns:
         the name of the run. If another one has the device, it waits for its turn.
     """
-    name = datetime.now().strftime("%Y%m%d-%H%M%S")
-    while (runs_folder() / name).exists():
-        name += "x"
+    name = _new_name(title)
     output = str(runs_folder() / name)
     settings = (data, epochs, network, objective, features, batch_size, learning_rate, size, features_weights, limit)
     _, arguments = _config(output, *settings, init)
     start(Path(output), [*arguments, "--log-every=5"])
     return name
+
+
+def _new_name(title: str | None) -> str:
+    """Of a run: as asked for, or the time, with a number if it is taken."""
+    wanted = (title or "").strip().replace(" ", "-")
+    if wanted and not NAME.fullmatch(wanted):
+        raise UserError("A run's name is made of letters, digits, '-', '_' and '.', and begins with a letter or digit.")
+    if wanted and (runs_folder() / wanted).exists():
+        raise UserError(f"There is a run {wanted} already. Choose another name, or delete it first.")
+    name = wanted or datetime.now().strftime("%Y%m%d-%H%M%S")
+    taken = itertools.chain([name], (f"{name}-{n}" for n in itertools.count(2)))
+    return next(free for free in taken if not (runs_folder() / free).exists())
 
 
 @friendly
@@ -194,10 +211,16 @@ def _contact_sheet(pictures: Survey) -> str:
 
 @friendly
 @owner_only
-def how_long(*settings: Any) -> str:
+def how_long(*settings: Any) -> Iterator[str]:
     """How long a run with the settings on the page would take, measured on a few batches by a process of its own."""
     _, arguments = _config("unused", *settings)
-    done = run_module("colorizer.commands.train", [*arguments, "--estimate"])
+    begun = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        measuring = pool.submit(run_module, "colorizer.commands.train", [*arguments, "--estimate"])
+        while not measuring.done():
+            yield f"Measuring a few steps: {time.monotonic() - begun:.0f} s…"
+            time.sleep(_TICK)
+    done = measuring.result()
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if line.startswith("train.py: ")]
         raise UserError(said[-1].removeprefix("train.py: ") if said else "The time could not be measured.")
@@ -205,7 +228,7 @@ def how_long(*settings: Any) -> str:
     words = f"About **{duration(measured['seconds'])}**: {measured['steps']} steps of {measured['step']:.2f} s"
     if measured["preparing"] >= 1:
         words += f", after {duration(measured['preparing'])} for the embeddings"
-    return words + f". {100 * measured['data_share']:.0f}% of a step is waiting for pictures."
+    yield words + f". {100 * measured['data_share']:.0f}% of a step is waiting for pictures."
 
 
 # -------------------------------------------------------------------------------------------- using
@@ -237,7 +260,12 @@ def _evaluate(name: str) -> tuple[Any, ...]:
 
 
 def _start_choices() -> list[str]:
-    return [_FRESH, *checkpoint_names()]
+    return [BUNDLED, _FRESH, *(name for name in checkpoint_names() if name != BUNDLED)]
+
+
+def _start_of(init: str, *network: str) -> str:
+    """Another network than the bundled one can't start from it."""
+    return _FRESH if init == BUNDLED and network != _BUNDLED_IS else init
 
 
 def greet() -> tuple[gr.Column, gr.Row, gr.Timer]:
@@ -294,15 +322,16 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
                 upload = gr.UploadButton("Upload a zip", file_types=[".zip"], size="sm", min_width=90)
             counts = gr.Markdown()
             sheet = gr.Image(show_label=False, interactive=False, type="filepath", visible=False, buttons=[])
-            epochs = gr.Number(label="Epochs", value=defaults.epochs, precision=0)
-            with gr.Accordion("More", open=False):
-                init = gr.Dropdown(
-                    [_FRESH, BUNDLED],
-                    value=_FRESH,
-                    label="Start from",
-                    allow_custom_value=True,
-                    info="A run, to fork it; or the bundled one",
+            init = gr.Dropdown(
+                [BUNDLED, _FRESH], value=BUNDLED, label="Start from", allow_custom_value=True,
+                info="What colors already: the bundled network, or a run. Or the classifier, to learn it all anew",
+            )  # fmt: skip
+            with gr.Row():
+                epochs = gr.Number(
+                    label="Epochs", value=defaults.epochs, precision=0, info="How often each is seen", min_width=110
                 )
+                title = gr.Textbox("", label="Name", info="Of the run; empty: the date", min_width=110, max_length=80)
+            with gr.Accordion("More", open=False):
                 network = gr.Radio(list(TRAINABLE), value=defaults.network, label="Network")
                 objective = gr.Radio(list(OBJECTIVES), value=defaults.objective, label="Objective")
                 features = gr.Dropdown(
@@ -353,6 +382,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
                 sent = gr.Markdown()
     outputs = [name, bar, summary, loss, error, preview, log, stop, resume, use, judge, share, delete]
     settings = [data, epochs, network, objective, features, batch_size, rate, size, weights, limit, init]
+    different: list[Any] = [network, objective, features]
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
     private: dict[str, Any] = {"api_visibility": "private"}
     data.submit(look, [data, limit], [counts, sheet], **private)
@@ -363,7 +393,9 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
     upload.upload(take_zip, upload, data, **private).success(look, [data, limit], [counts, sheet], **private)
     ask.click(how_long, settings, estimated, trigger_mode="once", concurrency_limit=1, **private)
     init.focus(lambda: gr.Dropdown(choices=_start_choices()), None, init, **private)
-    go.click(start_training, settings, name, api_name="train", trigger_mode="once").success(
+    for changed in different:
+        changed.input(_start_of, [init, *different], init, **quiet)
+    go.click(start_training, [*settings, title], name, api_name="train", trigger_mode="once").success(
         follow, name, outputs, **quiet
     )
     said = gr.Textbox(visible=False)
@@ -377,7 +409,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
     ).success(delete_run, name, said, api_name="delete_run").then(follow, name, outputs, **quiet)  # fmt: skip
     use.click(_use, name, [colorize_with, tabs], **private)
     judge.click(_evaluate, name, [evaluate_with, tabs], **private)
-    share.click(exported, name, file, **private).success(lambda: gr.Files(visible=True), None, file, **private)
+    share.click(lambda: gr.Files(visible=True), None, file, **quiet).then(exported, name, file, **private)
     send.click(pushed, [name, repository, token], sent, trigger_mode="once", **private)
     state = gr.JSON(visible=False)
     said.submit(training_status, name, state, api_name="training_status")
