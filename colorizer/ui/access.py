@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hmac
+import inspect
 import ipaddress
 import os
 import shutil
@@ -101,6 +102,14 @@ def check_owner() -> None:
 
 def owner_only(function: Function) -> Function:
     """A function of the page that visitors can't call."""
+    if inspect.isgeneratorfunction(function):
+
+        @functools.wraps(function)
+        def generator(*args: Any, **kwargs: Any) -> Any:
+            check_owner()
+            yield from function(*args, **kwargs)
+
+        return cast(Function, generator)
 
     @functools.wraps(function)
     def checked(*args: Any, **kwargs: Any) -> Any:

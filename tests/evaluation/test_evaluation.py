@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -418,6 +419,34 @@ def test_held_out_pictures_are_those_not_learned_from(photo_folder: Path, tmp_pa
     assert set(TestSet.open("held-out", run=run).names) - {"later.png"} == names - {gone}
     with pytest.raises(UserError, match="those of a run"):
         TestSet.open("held-out")
+
+
+def test_pictures_that_a_network_has_learned_from_are_said(photo_folder: Path, tmp_path: Path) -> None:
+    first, second, data = tmp_path / "first", tmp_path / "second", tmp_path / "photos"
+    options = TrainingOptions(
+        str(photo_folder), str(first), epochs=1, size=32, batch_size=8, workers=0, validation=0.2, device="cpu"
+    )
+    assert train(options.resolve(), log=lambda line: None)
+    data.mkdir()
+    for k in range(2):
+        draw_photo(200 + k).save(data / f"{k}.png")
+    # A run that starts from another one has learned from its pictures, too.
+    other = replace(options, data=str(data), output=str(second), init=str(first))
+    assert train(other.resolve(), log=lambda line: None)
+    trained = survey(str(photo_folder), validation_share=0.2).train
+    shown = tmp_path / "shown"
+    shown.mkdir()
+    for k, picture in enumerate(trained[:2]):
+        shutil.copy(photo_folder / picture.name, shown / f"renamed{k}.png")
+    draw_photo(400).save(shown / "new.png")
+    checkpoints = {"bundled": "bundled", "mine": str(second)}
+    evaluation = Evaluation.open(checkpoints, str(shown), device="cpu", classifiers=Classifiers())
+    list(evaluation.run())
+    assert evaluation.remarks[0].startswith("mine has learned from 2 of these 3 pictures")
+    assert "mine has learned from 2 of these 3 pictures" in evaluation.as_html()
+    held_out = Evaluation.open({"first": str(first)}, "held-out", device="cpu", classifiers=Classifiers())
+    list(held_out.run())
+    assert held_out.remarks == []
 
 
 def test_the_command_line_measures_and_writes(tmp_path: Path) -> None:

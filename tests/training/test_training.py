@@ -93,12 +93,26 @@ def test_every_network_learns_both_objectives(network: str, objective: str, phot
     assert epochs[0]["gray_crop_mse_ab"] > 0
     assert steps[-1]["loss"] < steps[0]["loss"]
     assert {"crop_mse_ab", "crop_mse_rgb", "gray_crop_mse_rgb"} <= epochs[0].keys()
+    assert "less_bundled" not in epochs[0], "too few pictures to say which is better"
     assert len(run.previews()) == 3
     assert run.outcome().state == "finished"
     checkpoint = load_checkpoint(tmp_path / "run")
     assert (checkpoint.config.network, checkpoint.config.objective) == (network, objective)
     assert checkpoint.info["training"]["epochs"] >= 1
     assert "24 pictures" in lines[0]
+
+
+def test_a_run_is_told_from_the_bundled_network(photo_folder: Path, tmp_path: Path) -> None:
+    """By its error on the same pictures."""
+    settings: dict[str, Any] = {"size": 64, "validation": 0.4, "epochs": 1, "batch_size": 4}
+    same, fresh = tmp_path / "same", tmp_path / "fresh"
+    assert train(_config(photo_folder, same, init="bundled", learning_rate=1e-12, **settings), log=lambda line: None)
+    assert train(_config(photo_folder, fresh, **settings), log=lambda line: None)
+    (a,), (b,) = ([m for m in Run(run).metrics() if m["event"] == "epoch"] for run in (same, fresh))
+    bundled = [run["crop_mse_ab"] - run["less_bundled"] for run in (a, b)]
+    assert bundled[0] == pytest.approx(bundled[1], rel=1e-5)
+    assert a["crop_mse_ab"] < b["crop_mse_ab"]
+    assert b["less_bundled_low"] < b["less_bundled"] < b["less_bundled_high"]
 
 
 def test_a_killed_run_resumes_to_the_same_weights(photo_folder: Path, tmp_path: Path) -> None:

@@ -260,7 +260,7 @@ def test_training_is_refused_on_a_shared_space(monkeypatch: pytest.MonkeyPatch, 
 
     for refused in (
         lambda: start_training("sample", 1, *settings),
-        lambda: how_long("sample", 1, *settings),
+        lambda: list(how_long("sample", 1, *settings)),
         lambda: delete_run("mine"),
         lambda: pushed("mine", "someone/network", ""),
     ):

@@ -556,8 +556,10 @@ def test_an_album(page: Page, tmp_path: Path) -> None:
         [tmp_path / "broken & bent.jpg", tmp_path / "old.zip", *photos[1:]]
     )
     expect(page.get_by_text(f"{len(photos) + 1} photographs")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text(f"{len(photos)} colorized in")).to_be_visible(timeout=WAIT)  # without another click
     page.locator("label", has_text="PNG").locator("visible=true").click()
-    page.get_by_role("button", name="Color them").click()
+    page.get_by_role("button", name="Color them again").click()
+    expect(page.locator("#progress")).to_contain_text(re.compile(rf"of {len(photos) + 1}|0 of"), timeout=WAIT)
     expect(page.get_by_text(f"{len(photos)} colorized in")).to_be_visible(timeout=WAIT)
     expect(page.get_by_text("broken & bent.jpg was not colorized")).to_be_visible()
     expect(page.locator("#batch img")).to_have_count(len(photos))
@@ -570,12 +572,45 @@ def test_an_album(page: Page, tmp_path: Path) -> None:
         _checked(photo, tmp_path / "out" / f"{photo.stem}-color.png")
 
 
+def test_a_picture_of_an_album_is_corrected_and_goes_back(page: Page, tmp_path: Path) -> None:
+    photos = sorted((EXAMPLES / "black-and-white").glob("*.jpg"))[:3]
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
+        for photo in photos:
+            archive.write(photo, photo.name)
+    page.locator("#many input[type=file]").set_input_files(tmp_path / "old.zip")
+    expect(page.get_by_text("3 colorized in")).to_be_visible(timeout=WAIT)
+
+    def zipped() -> dict[str, bytes]:
+        with zipfile.ZipFile(_download(page, tmp_path, "Download all (zip)")) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    before = zipped()
+    shown = page.locator("#batch img").nth(1)
+    thumbnail = shown.get_attribute("src")
+    shown.click()
+    expect(page.get_by_text(f"{photos[1].name}: ")).to_be_visible(timeout=WAIT)
+    expect(page.locator("#slider img").last).to_be_visible(timeout=WAIT)
+    page.get_by_role("tab", name="Correct").click()
+    _stroke(page)
+    page.wait_for_timeout(1500)
+    page.get_by_role("button", name="Back to the album").click()
+    expect(page.locator("#batch img").nth(1)).not_to_have_attribute("src", thumbnail or "", timeout=WAIT)
+    after = zipped()
+    assert before.keys() == after.keys()
+    changed = [name for name in before if before[name] != after[name]]
+    assert changed == [f"{photos[1].stem}-color.jpg"]
+    page.locator("#batch img").nth(0).click()
+    expect(page.get_by_text(f"{photos[0].name}: ")).to_be_visible(timeout=WAIT)
+    page.get_by_role("button", name="Back to the album").click()
+    expect(page.locator("#batch img").first).to_be_visible(timeout=WAIT)
+    assert zipped() == after, "looking changes nothing"
+
+
 def test_an_album_is_canceled(page: Page, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "many.zip", "w") as archive:
         for k in range(60):
             archive.write(EXAMPLES / "black-and-white" / "astronaut.jpg", f"{k:02d}.jpg")
     page.locator("#many input[type=file]").set_input_files(tmp_path / "many.zip")
-    page.get_by_role("button", name="Color them").click()
     expect(page.get_by_text(re.compile(r"\d+ of 60, about .* left"))).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text(re.compile(r"Stopped after \d+ of 60"))).to_be_visible(timeout=WAIT)
@@ -642,21 +677,25 @@ def test_training_stopped_resumed_used_and_measured(page: Page, photo_folder: Pa
     expect(page.locator("#choose img").first).to_be_visible(timeout=WAIT)
     page.get_by_role("textbox", name="Pictures").fill(str(photo_folder))
     page.get_by_label("Epochs").fill("300")
+    page.get_by_role("textbox", name="Name Of the run").fill("my photographs")
     page.get_by_role("button", name="How long?").click()
+    expect(page.get_by_text(re.compile(r"Measuring a few steps: \d+ s"))).to_be_visible(timeout=WAIT)
     expect(page.get_by_text("300 steps of")).to_be_visible(timeout=180_000)
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_text("On validation crops: MSE of ab")).to_be_visible(timeout=180_000)
+    expect(page.get_by_text("On pictures that it does not learn from: MSE of ab")).to_be_visible(timeout=180_000)
+    expect(page.get_by_text("starts from bundled: skip_fusion")).to_be_visible()
+    expect(page.get_by_label("Run", exact=True)).to_have_value("my-photographs")
     before = _step(page)
     expect(page.locator("#run-progress")).not_to_contain_text(f"step {before} of", timeout=WAIT)
     expect(page.get_by_text("Loss", exact=True).first).to_be_visible(timeout=WAIT)
     page.reload()
     page.get_by_role("tab", name="Train").click()
-    expect(page.get_by_text("On validation crops: MSE of ab")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("On pictures that it does not learn from: MSE of ab")).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Stop").click()
     expect(page.get_by_text("can be resumed")).to_be_visible(timeout=WAIT)
     stopped = _step(page)
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text("Training, on cpu")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("Training", exact=True)).to_be_visible(timeout=WAIT)
     expect(page.locator("#run-progress")).not_to_contain_text(f"step {stopped} of", timeout=WAIT)
     assert _step(page) > stopped
     page.get_by_role("button", name="Stop").click()
@@ -664,6 +703,7 @@ def test_training_stopped_resumed_used_and_measured(page: Page, photo_folder: Pa
     page.get_by_role("button", name="Export").click()
     expect(page.get_by_role("row", name="model.safetensors")).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Use in Colorize").click()
+    expect(page.get_by_text("The network my-photographs colors.")).to_be_visible(timeout=WAIT)
     photo = EXAMPLES / "black-and-white" / "coffee.jpg"
     _drop(page, photo)
     own = _checked(photo, _download(page, tmp_path))
@@ -673,9 +713,9 @@ def test_training_stopped_resumed_used_and_measured(page: Page, photo_folder: Pa
     expect(shown).to_be_visible(timeout=WAIT)
     assert np.array_equal(own, _checked(photo, _download(page, tmp_path))), "still the same network"
     picture = shown.get_attribute("src")
-    page.get_by_role("button", name="More").first.click()
-    page.get_by_label("Network").first.click()
-    page.get_by_role("option", name="bundled").click()
+    expect(page.get_by_text("The network my-photographs colors.")).to_be_visible()
+    page.get_by_role("button", name="Use the bundled network").click()
+    expect(page.get_by_text("The network my-photographs colors.")).to_be_hidden(timeout=WAIT)
     expect(shown).not_to_have_attribute("src", picture or "", timeout=WAIT)
     assert not np.array_equal(own, _checked(photo, _download(page, tmp_path))), "another network, other colors"
     page.get_by_role("tab", name="Train").click()
