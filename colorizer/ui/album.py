@@ -24,6 +24,7 @@ from .looks import looks, settings_of
 from .networks import network_choice
 from .photos import opened_photos
 
+_SAY = "() => { window.colorizerSay(window.colorizerText('The album is in color.')); return []; }"
 _stops: dict[str, threading.Event] = {}
 
 
@@ -228,7 +229,9 @@ def build(files: gr.File, photo: gr.Image, begin: gr.Column, one: gr.Column) -> 
         begun(lambda: (gr.Button(visible=False), gr.Button(visible=True)), None, [go, cancel], **quiet).then(
             colorize_all, chosen, [progress, gallery, problems, save, token], concurrency_id=HEAVY,
             show_progress="hidden", **quiet,
-        ).then(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [go, cancel], **quiet)  # fmt: skip
+        ).then(
+            lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [go, cancel], js=_SAY, **quiet
+        )  # fmt: skip
     cancel.click(stop, token, None, **quiet)
     again.click(stop, token, None, **quiet).then(
         lambda: (None, gr.Column(visible=True), gr.Column(visible=False)), None, [files, begin, work], **quiet

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from importlib.resources import files
 
@@ -11,10 +12,13 @@ import numpy as np
 from . import colorize, evaluate, train
 from .common import colorizer_for, computing
 from .page import PageBlocks
+from .texts import texts
 from .theme import CSS, theme
 from .welcome import MAX_UPLOAD
 
-_PAGE_JS = files(__package__).joinpath("page.js").read_text(encoding="utf-8")
+_PAGE_JS, _TRANSLATE_JS = (
+    files(__package__).joinpath(f"{name}.js").read_text(encoding="utf-8") for name in ("page", "translate")
+)
 
 
 def build() -> gr.Blocks:
@@ -30,6 +34,7 @@ def build() -> gr.Blocks:
                 evaluate_with = evaluate.build()
             with training:
                 parts = train.build(tabs, colorize_with, evaluate_with)
+        page.load(None, js=_TRANSLATE_JS.replace("TEXTS;", f"{json.dumps(texts())};"), api_visibility="private")
         page.load(None, js=_PAGE_JS, api_visibility="private")
         page.load(train.greet, None, parts, api_visibility="private", show_progress="hidden")
     return page.queue(max_size=32, default_concurrency_limit=4)

@@ -49,6 +49,14 @@ _COLORING, _MAKING = (
 )
 _DONE = "() => { window.colorizerBusy(''); }"
 
+# Who can't see that the photo has changed is told, and is where the result is.
+_SHOWN = """(photo) => {
+    if (!photo) return;
+    window.colorizerSay(window.colorizerText(`${photo.orig_name || ""} is in color.`));
+    const at = document.activeElement;
+    if (at === document.body || at.closest("#begin")) document.querySelector("#slider [role=slider]")?.focus();
+}"""
+
 # A tab that was never opened takes no updates from Gradio: the style sheet hides it.
 _OFFER = """(able) => { document.documentElement.toggleAttribute("data-no-alternatives", !able);
 if (!able && document.querySelector("[data-tab-id=alternatives][aria-selected=true]"))
@@ -417,7 +425,7 @@ def _side() -> _Side:
     )
     to_album = gr.Button("Back to the album", visible=False, variant="primary")
     save = gr.Button("Download", variant="primary")
-    again = gr.Button("Another photograph")
+    again = gr.Button("Another photograph", elem_id="again")
     back = gr.Button("Back to the photograph before", visible=False, size="sm")
     with gr.Accordion("More", open=False):
         reset = gr.Button("Reset all sliders", size="sm")
@@ -487,6 +495,7 @@ def build(page: gr.Blocks) -> gr.Dropdown:
         show_progress_on=[photo, slider],
         **quiet,
     )
+    shown.success(None, photo, None, js=_SHOWN, api_visibility="private")
     shown.then(lambda: ([], _ASK), None, [gallery, said], api_visibility="private")
     coloring: dict[str, Any] = {"js": _COLORING, "show_progress": "hidden", **quiet}
 

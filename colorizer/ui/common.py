@@ -133,7 +133,7 @@ def result_folder() -> Path:
 
 def progress_bar(done: int, total: int, words: str) -> gr.HTML:
     """A bar, and words under it."""
-    bar = f'<div class="bar" role="progressbar" aria-valuenow="{done}" aria-valuemax="{total}">'
+    bar = f'<div class="bar" role="progressbar" aria-valuenow="{done}" aria-valuemax="{total}" aria-label="{words}">'
     return gr.HTML(f'{bar}<div style="width: {100 * done / total:.1f}%"></div></div>{words}', visible=True)
 
 

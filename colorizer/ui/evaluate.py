@@ -50,6 +50,7 @@ _stops: dict[str, threading.Event] = {}
 _evaluations: OrderedDict[str, Evaluation] = OrderedDict()
 _own: set[tuple[str, str]] = set()  # sessions, and what they have measured
 _opening = threading.Lock()
+_SAY = "() => window.colorizerSay(window.colorizerText('The figures are there.'))"
 _titles = {metric.title: name for name, metric in METRICS.items()}
 
 
@@ -286,7 +287,7 @@ def build() -> gr.Dropdown:
             limit = gr.Number(label="At most this many", value=0, precision=0, info="0 for all")
             fresh = gr.Checkbox(label="Measure anew")
     with gr.Row():
-        go = gr.Button("Evaluate", variant="primary")
+        go = gr.Button("Evaluate", variant="primary", elem_id="evaluate-go")
         cancel = gr.Button("Cancel", visible=False)
     bar = gr.HTML(elem_id="evaluation-progress", visible=False)
     words = gr.Markdown(elem_id="headline")
@@ -333,6 +334,7 @@ def build() -> gr.Dropdown:
         api_name="evaluate", concurrency_id=HEAVY, trigger_mode="once", show_progress="hidden",
     )  # fmt: skip
     measured.then(lambda: (gr.Button(visible=True), gr.Button(visible=False)), None, [go, cancel], **private)
+    measured.success(None, js=_SAY, **private)
     measured.success(
         lambda words: (gr.Column(visible=bool(words)), gr.Column(visible=False)), words, [results, one], **private
     ).then(command_of, token, again, **private).then(gallery, *look, **seen).then(

@@ -9,6 +9,64 @@
         if (words) soon = setTimeout(() => (status.textContent = words), 700);
         else status.textContent = "";
     };
+
+    const said = Object.assign(document.createElement("p"), { id: "said", role: "status" }); // for screen readers alone
+    document.body.append(said);
+    window.colorizerSay = (words) => { said.textContent = words; };
+
+    // The handle between before and after, by the arrow keys: as if it were dragged.
+    const drag = (handle, dx) => {
+        const box = handle.getBoundingClientRect(), [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+        const grip = handle.querySelector(".inner") || handle;
+        for (const [target, kind, at] of [[grip, "mousedown", x], [window, "mousemove", x + dx], [window, "mouseup", x + dx]])
+            target.dispatchEvent(new MouseEvent(kind, { bubbles: true, cancelable: true, view: window, clientX: at, clientY: y }));
+        setTimeout(() => value(handle), 300); // it glides
+    };
+    const value = (handle) => {
+        const box = handle.getBoundingClientRect(), wrap = handle.parentElement.getBoundingClientRect();
+        const share = (box.x + box.width / 2 - wrap.x) / Math.max(wrap.width, 1);
+        handle.setAttribute("aria-valuenow", Math.round(100 * Math.min(Math.max(share, 0), 1)));
+    };
+    const steps = { ArrowLeft: -1, ArrowDown: -1, ArrowRight: 1, ArrowUp: 1, PageDown: -5, PageUp: 5, Home: -50, End: 50 };
+    document.addEventListener("keydown", (event) => {
+        if (!event.target.matches?.("[data-testid=slider][role=slider]") || !(event.key in steps)) return;
+        event.preventDefault();
+        drag(event.target, (steps[event.key] * event.target.parentElement.clientWidth) / 50);
+    });
+
+    // Tabs by the arrow keys.
+    document.addEventListener("keydown", (event) => {
+        if (!event.target.matches?.("[role=tab]")) return;
+        const tabs = [...event.target.closest("[role=tablist]").querySelectorAll("[role=tab]")].filter((tab) => tab.offsetParent);
+        const at = tabs.indexOf(event.target), last = tabs.length - 1;
+        const next = { ArrowLeft: at ? at - 1 : last, ArrowRight: at < last ? at + 1 : 0, Home: 0, End: last }[event.key];
+        if (next === undefined) return;
+        event.preventDefault();
+        tabs[next].focus();
+        tabs[next].click();
+    });
+
+    // Names for what has none, and the handle's role.
+    const name = () => {
+        waiting = false;
+        document.querySelectorAll("[data-testid=slider]:not([role=slider])").forEach((handle) => {
+            const about = { role: "slider", tabindex: 0, "aria-label": "Before and after", "aria-valuemin": 0, "aria-valuemax": 100 };
+            Object.entries(about).forEach(([key, text]) => handle.setAttribute(key, text));
+            value(handle);
+        });
+        document.querySelectorAll("button:not([aria-label])").forEach((button) => {
+            const image = button.querySelector("img");
+            if (!image || button.textContent.trim()) return;
+            const file = decodeURIComponent(image.src.split("/").pop()).replace(/\.\w+$/, "");
+            button.setAttribute("aria-label", button.matches(".gallery-item") ? `Example ${file}` : image.alt || "Picture");
+        });
+    };
+    let waiting = false;
+    new MutationObserver(() => {
+        if (!waiting) requestAnimationFrame(name);
+        waiting = true;
+    }).observe(document.body, { childList: true, subtree: true });
+    name();
     const refused = (event) => {
         const files = [...(event.dataTransfer ? event.dataTransfer.files : event.target.files || [])];
         const name = files[0] && files[0].name;

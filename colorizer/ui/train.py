@@ -33,6 +33,10 @@ from .run_view import NAME, follow, named_run
 _ROWS, _COLUMNS, _SIDE = 3, 8, 96  # of the contact sheet
 _FRESH = "the classifier"  # what a network starts from, if not from a checkpoint
 _BUNDLED_IS = ("skip_fusion", "classification", "tf_efficientnet_lite0")
+_SURE = """(name) => {
+    if (!confirm(window.colorizerText(`Delete ${name} and all it learned?`))) throw 0;
+    return name;
+}"""
 _TICK = 0.5  # seconds between two signs of life
 
 
@@ -404,7 +408,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
         follow, name, outputs, **quiet
     )
     delete.click(
-        None, name, said, js="(name) => { if (!confirm(`Delete ${name} and all it learned?`)) throw 0; return name; }",
+        None, name, said, js=_SURE,
         **private,
     ).success(delete_run, name, said, api_name="delete_run").then(follow, name, outputs, **quiet)  # fmt: skip
     use.click(_use, name, [colorize_with, tabs], **private)
