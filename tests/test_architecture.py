@@ -17,8 +17,8 @@ from .conftest import ROOT
 PACKAGE = Path(colorizer.__file__).parent
 # A room may import from rooms of lower floors only; those of one floor know nothing of each other.
 FLOORS = [
-    {"errors", "arrays", "files", "device", "processes"}, {"color"}, {"model", "pictures"}, {"inference", "data"},
-    {"evaluation"}, {"training"}, {"commands", "ui"},
+    {"errors", "arrays", "files", "device", "limits", "processes"}, {"color"}, {"model", "pictures"},
+    {"inference", "data"}, {"evaluation"}, {"training"}, {"commands", "ui"},
 ]  # fmt: skip
 FLOOR = {room: k for k, rooms in enumerate(FLOORS) for room in rooms}
 

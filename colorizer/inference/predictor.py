@@ -14,6 +14,7 @@ from ..arrays import Plane, resize
 from ..color.lab import normalize_l
 from ..device import choose_device, half_precision
 from ..errors import UserError
+from ..limits import limits
 from ..model.checkpoints import Checkpoint, load_checkpoint
 from ..model.decoding import predicted_ab
 from ..model.hints import Hint, hint_planes_of
@@ -127,6 +128,12 @@ class Predictor:
         height, width = working_shape(guide.shape[0], guide.shape[1], size)
         if self.checkpoint.config.spec.square:
             height = width = working_shape(size, size, size)[0]
+        if height * width > (most := limits().working_megapixels * 10**6):
+            largest = int(size * (most / (height * width)) ** 0.5) // MULTIPLE * MULTIPLE
+            raise UserError(
+                f"A working size of {size} is too large for a photo of this shape: it would take too much memory. "
+                f"Choose {largest} or less."
+            )
         small = np.clip(resize(guide, width, height), 0, 100)
         x = normalize_l(torch.from_numpy(small)[None, None].to(self.device))
         planes = hint_planes_of(hints, photo_size, (height, width)).to(self.device) if hints else None

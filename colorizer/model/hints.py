@@ -25,6 +25,7 @@ from torch import Tensor
 from ..arrays import Plane, resize_linear
 from ..color.lab import lab_to_rgb, normalize_ab, rgb_to_lab
 from ..errors import UserError
+from ..limits import limits
 
 _SHOWN_AT = 55.0  # L of a hint's color where it is shown as RGB
 _DATA_URL = "data:image/png;base64,"
@@ -133,7 +134,12 @@ def parse_hints(hints: object, folder: Path | None = None) -> list[Hint]:
     """
     if not isinstance(hints, list | tuple):
         raise UserError(f'Hints are a list, [[x, y, radius, "#rrggbb"], ...], not {hints!r:.60}.')
-    return [parse_hint(hint, folder) for hint in hints]
+    if len(hints) > (most := limits().hints):
+        raise UserError(f"These are {len(hints)} hints; at most {most} are taken. Leave some out.")
+    parsed = [parse_hint(hint, folder) for hint in hints]
+    if (points := sum(len(hint.points) for hint in parsed)) > (most := limits().hint_points):
+        raise UserError(f"The hints have {points} points; at most {most} are taken. Leave some out.")
+    return parsed
 
 
 def _read_mask(mask: object, folder: Path | None) -> Plane:

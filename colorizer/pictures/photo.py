@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..arrays import Array
+from ..limits import limits
 
-MAX_PIXELS = 100_000_000
+
+def max_pixels() -> int:
+    """The largest photographs that are taken."""
+    return limits().megapixels * 10**6
 
 
 @dataclass(frozen=True)

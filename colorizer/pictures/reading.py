@@ -24,7 +24,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from ..arrays import Array, eight_bit, from_unit
 from ..errors import UserError
 from .icc import deep_to_srgb, gray_to_srgb, srgb
-from .photo import MAX_PIXELS, Metadata, Photo
+from .photo import Metadata, Photo, max_pixels
 from .sixteen_bit import read_deep
 
 EXTENSIONS = (
@@ -60,7 +60,7 @@ def read_picture(
         page: of a TIFF or PDF file, from 0; None for the first, with a note if there are others.
 
     Raises:
-        UserError: not a picture, broken, or larger than `MAX_PIXELS`.
+        UserError: not a picture, broken, or larger than `max_pixels`.
     """
     name = name if isinstance(source, bytes | Image.Image) else Path(source).name
     with warnings.catch_warnings():
@@ -154,7 +154,7 @@ def _page_of_pdf(source: str | os.PathLike[str] | bytes, name: str, page: int | 
             raise OSError("no pages")
         sheet = document[page or 0]
         width, height = (side / 72 for side in sheet.get_size())  # inches
-        dots = min(_PDF_DPI, (MAX_PIXELS / (width * height)) ** 0.5 * 0.999)
+        dots = min(_PDF_DPI, (max_pixels() / (width * height)) ** 0.5 * 0.999)
         image = sheet.render(scale=dots / 72).to_pil()
     photo = _decode(image.convert("RGB"), name, None)
     notes = (_first_of(name, number, "pages"),) if page is None and number > 1 else ()
@@ -202,13 +202,13 @@ def _opened(source: str | os.PathLike[str] | bytes) -> Image.Image:
 
 
 def _too_large(name: str) -> str:
-    return f"{name} has more than {MAX_PIXELS // 10**6} megapixels. Make it smaller and try again."
+    return f"{name} has more than {max_pixels() // 10**6} megapixels. Make it smaller and try again."
 
 
 def _decode(
     image: Image.Image, name: str, source: str | os.PathLike[str] | bytes | None, page: int | None = None
 ) -> Photo:
-    if image.width * image.height > MAX_PIXELS:
+    if image.width * image.height > max_pixels():
         raise UserError(_too_large(name))
     metadata = _metadata(image, name, page)
     turned = image.format == "TIFF"  # by Pillow and OpenCV themselves

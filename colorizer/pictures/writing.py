@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, PngImagePlugin
 from ..arrays import eight_bit
 from ..errors import UserError
 from ..files import whole_file
-from .photo import MAX_PIXELS, Photo
+from .photo import Photo, max_pixels
 from .sixteen_bit import write_png, write_tiff
 
 _WRITABLE = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".tif": "TIFF", ".tiff": "TIFF"}
@@ -61,7 +61,7 @@ class Output:
         suffix = own.lower()
         keeps_depth = photo.rgb.dtype == np.uint8 or suffix in (".png", ".tif", ".tiff")
         keeps_alpha = photo.alpha is None or suffix not in (".jpg", ".jpeg")
-        fits = max(photo.rgb.shape[:2]) <= _LONGEST_SIDES.get(suffix, MAX_PIXELS)
+        fits = max(photo.rgb.shape[:2]) <= _LONGEST_SIDES.get(suffix, max_pixels())
         return own if suffix in _WRITABLE and keeps_depth and keeps_alpha and fits else ".png"
 
 
@@ -81,7 +81,7 @@ def write_picture(photo: Photo, path: str | os.PathLike[str], output: Output | N
         raise UserError(
             f"Pictures can't be written as {path.suffix or 'files without a suffix'}. Use .png, .jpg, .webp or .tif."
         )
-    if max(photo.rgb.shape[:2]) > (longest := _LONGEST_SIDES.get(suffix, MAX_PIXELS)):
+    if max(photo.rgb.shape[:2]) > (longest := _LONGEST_SIDES.get(suffix, max_pixels())):
         raise UserError(f"A {suffix} file holds at most {longest} pixels a side. Choose PNG for {path.stem}.")
     with whole_file(path) as temporary, temporary.open("wb") as file:
         _encode(photo, suffix, file, output.quality, output.words)

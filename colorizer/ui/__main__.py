@@ -16,6 +16,9 @@ import os
 import socket
 import sys
 
+from ..errors import UserError
+from ..limits import limits
+
 _PORT_VARIABLE, _HOST_VARIABLE, _SHARE_VARIABLE = "GRADIO_SERVER_PORT", "GRADIO_SERVER_NAME", "GRADIO_SHARE"
 _LOOPBACK = "127.0.0.1"
 
@@ -36,6 +39,11 @@ def main() -> int:
         os.environ[_SHARE_VARIABLE] = "True"
         print("Anyone who has the address can color photographs here. Their photographs pass through Gradio's servers.")
     host, port = os.environ.get(_HOST_VARIABLE, _LOOPBACK), os.environ.get(_PORT_VARIABLE)
+    try:
+        limits()
+    except UserError as error:
+        print(f"app.py: {error}", file=sys.stderr)
+        return 2
     if problem := _not_possible(host, port):
         print(f"app.py: {problem}", file=sys.stderr)
         return 2

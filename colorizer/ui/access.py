@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hmac
 import inspect
@@ -20,6 +21,7 @@ from gradio.utils import get_upload_folder
 
 from ..errors import UserError
 from ..files import cache_folder
+from ..limits import limits
 from ..model.checkpoints import BUNDLED
 from ..pictures.sources import EXAMPLES
 
@@ -142,6 +144,21 @@ def check_paths(data: Any) -> None:
     elif isinstance(data, list | tuple):
         for value in data:
             check_paths(value)
+
+
+def check_room() -> None:
+    """Whether the server can take what was uploaded; the page's own uploads are removed after an hour.
+
+    Raises:
+        gr.Error: there is too much.
+    """
+    most, total = limits().uploads_megabytes, 0
+    with contextlib.suppress(OSError):
+        total = sum(path.stat().st_size for path in Path(get_upload_folder()).rglob("*"))
+    if total > most * 10**6:
+        raise gr.Error(
+            f"This server holds as many photographs as it can ({most} MB). Try again later.", print_exception=False
+        )
 
 
 def is_upload(path: str) -> bool:

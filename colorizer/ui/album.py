@@ -15,6 +15,7 @@ import gradio as gr
 from ..errors import UserError
 from ..inference.batch import Job, Result, plan, run
 from ..inference.settings import Settings
+from ..limits import limits
 from ..model.checkpoints import BUNDLED
 from ..model.hints import parse_hints
 from ..pictures.writing import FORMATS, Output
@@ -88,6 +89,8 @@ def colorize_all(
             album.add(result)
             shown = _progress(album.results, len(jobs), begun, stop.is_set())
             yield shown, album.last(), _problems(album.results), gr.skip(), token
+            if time.monotonic() - begun > limits().seconds:
+                stop.set()
     finally:
         stop.set()
         _stops.pop(token, None)

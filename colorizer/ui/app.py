@@ -9,12 +9,12 @@ from importlib.resources import files
 import gradio as gr
 import numpy as np
 
+from ..limits import limits
 from . import colorize, evaluate, train
 from .common import colorizer_for, computing
 from .page import PageBlocks
 from .texts import texts
 from .theme import CSS, theme
-from .welcome import MAX_UPLOAD
 
 _PAGE_JS, _TRANSLATE_JS = (
     files(__package__).joinpath(f"{name}.js").read_text(encoding="utf-8") for name in ("page", "translate")
@@ -37,7 +37,7 @@ def build() -> gr.Blocks:
         page.load(None, js=_TRANSLATE_JS.replace("TEXTS;", f"{json.dumps(texts())};"), api_visibility="private")
         page.load(None, js=_PAGE_JS, api_visibility="private")
         page.load(train.greet, None, parts, api_visibility="private", show_progress="hidden")
-    return page.queue(max_size=32, default_concurrency_limit=4)
+    return page.queue(max_size=limits().queue, default_concurrency_limit=4)
 
 
 def serve() -> None:
@@ -45,4 +45,6 @@ def serve() -> None:
     # The first photo and the first stroke should not wait for what they need, nor the page for them.
     warm_up = computing(lambda: colorizer_for(None)(np.full((256, 256), 128, np.uint8), hints=[(128, 128, 8, "gray")]))
     threading.Thread(target=warm_up, daemon=True).start()
-    build().launch(theme=theme(), css=CSS, max_file_size=f"{MAX_UPLOAD}mb", footer_links=["api", "settings"])
+    build().launch(
+        theme=theme(), css=CSS, max_file_size=f"{limits().upload_megabytes}mb", footer_links=["api", "settings"]
+    )

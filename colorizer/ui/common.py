@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
 import html
@@ -21,6 +22,7 @@ import gradio as gr
 
 from ..errors import UserError
 from ..inference.colorizer import Colorizer
+from ..limits import limits
 from ..model.checkpoints import BUNDLED, find_checkpoint
 from ..model.published import PUBLISHED, find_published
 from ..training.runs import find_runs
@@ -123,12 +125,29 @@ def checkpoint_names() -> list[str]:
 def result_folder() -> Path:
     """A new folder for the files of one answer; those of an hour ago are removed."""
     _RESULTS.mkdir(parents=True, exist_ok=True)
-    for old in _RESULTS.iterdir():
-        if time.time() - old.stat().st_mtime > _KEEP_SECONDS:
-            shutil.rmtree(old, ignore_errors=True)
+    with _tidying:
+        put_away(_RESULTS, _KEEP_SECONDS, limits().results_megabytes)
     folder = _RESULTS / uuid.uuid4().hex
     folder.mkdir()
     return folder
+
+
+_tidying = threading.Lock()
+
+
+def put_away(folder: Path, seconds: float, megabytes: int) -> None:
+    """Remove what lies in a folder longer than that, and the oldest as long as the rest takes more room. What vanishes
+    meanwhile, or can't be removed, is nobody's error."""
+    found = []
+    for entry in folder.iterdir():
+        with contextlib.suppress(OSError):
+            size = sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())
+            found.append((entry.stat().st_mtime, size, entry))
+    total = sum(size for _, size, _ in found)
+    for when, size, entry in sorted(found, key=lambda one: one[0]):
+        if time.time() - when > seconds or total > megabytes * 10**6:
+            shutil.rmtree(entry, ignore_errors=True)
+            total -= size
 
 
 def progress_bar(done: int, total: int, words: str) -> gr.HTML:

@@ -28,6 +28,7 @@ from ..evaluation.store import find_evaluations
 from ..evaluation.testset import HELD_OUT, held_out_data, run_folder
 from ..files import cache_folder
 from ..inference.settings import Settings
+from ..limits import limits
 from ..model.checkpoints import BUNDLED, load_checkpoint
 from ..pictures.sources import EXAMPLES
 from .access import check_folder, is_owner, keep_upload, owner_only, session
@@ -114,7 +115,7 @@ def measure(checkpoints: list[str], data: str, limit: float, fresh: bool) -> Ite
                 bar = progress_bar(at.done, total, f"{at.done} of {total}, about {left} left")
                 yield gr.skip(), gr.skip(), gr.skip(), gr.skip(), bar, token
                 shown = now
-            if stop.is_set():
+            if stop.is_set() or now - begun > limits().seconds:
                 words = f"Stopped after {at.done} of {total}. Evaluate resumes there."
                 yield "", gr.skip(), gr.skip(), gr.skip(), progress_bar(at.done, total, words), token
                 return

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from .access import check_paths
+from .access import check_paths, check_room
 
 
 class PageBlocks(gr.Blocks):
@@ -18,6 +18,7 @@ class PageBlocks(gr.Blocks):
         """As Gradio's, which would decode photographs first, and fail in its own words."""
         if not explicit_call:  # which is the program's own
             check_paths(inputs)
+            check_room()
         for block in block_fn.inputs:
             field = state[block._id] if state is not None and block._id in state else block  # a page has its own copies
             if isinstance(field, gr.Image):

@@ -17,6 +17,7 @@ from PIL import Image
 
 from ..data.survey import Survey, survey
 from ..errors import UserError
+from ..limits import limits
 from ..model.backbones import BACKBONES
 from ..model.checkpoints import BUNDLED, load_checkpoint
 from ..model.export import export, push
@@ -25,7 +26,7 @@ from ..pictures.reading import thumbnail_rgb
 from ..pictures.sources import ZipSource
 from ..processes import run_module
 from ..training.config import TrainingConfig, TrainingOptions
-from ..training.runs import start
+from ..training.runs import find_runs, start
 from .access import check_folder, is_owner, keep_upload, on_space, owner_only, sign_in
 from .common import checkpoint_names, duration, friendly, result_folder, runs_folder
 from .run_view import NAME, follow, named_run
@@ -87,6 +88,9 @@ def start_training(
     Returns:
         the name of the run. If another one has the device, it waits for its turn.
     """
+    going = [run for run in find_runs(runs_folder()) if run.process() is not None]
+    if len(going) >= (most := limits().runs):
+        raise UserError(f"{len(going)} runs are training or wait for it; more than {most} would take too much memory.")
     name = _new_name(title)
     output = str(runs_folder() / name)
     settings = (data, epochs, network, objective, features, batch_size, learning_rate, size, features_weights, limit)

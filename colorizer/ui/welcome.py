@@ -9,14 +9,14 @@ import io
 import numpy as np
 from PIL import Image
 
-from ..pictures.photo import MAX_PIXELS
+from ..limits import limits
+from ..pictures.photo import max_pixels
 from ..pictures.reading import read_picture
 from ..pictures.sources import EXAMPLES
 from .access import is_private
 from .common import colorizer_for, computing
 
 _SHOWN, _SIDE = "grace_hopper.jpg", 300  # an example, and its longer side in pixels
-MAX_UPLOAD = 200  # MB
 
 
 def welcome() -> str:
@@ -26,7 +26,8 @@ def welcome() -> str:
         if is_private()
         else "Your photographs go to the computer that runs this page, are colored there, and removed after an hour."
     )
-    takes = f"JPEG, PNG, WebP, TIFF, HEIC, AVIF or JPEG XL, up to {MAX_PIXELS // 10**6} megapixels and {MAX_UPLOAD} MB"
+    most = f"{max_pixels() // 10**6} megapixels and {limits().upload_megabytes} MB"
+    takes = f"JPEG, PNG, WebP, TIFF, HEIC, AVIF or JPEG XL, up to {most}"
     return (
         f'<figure id="welcome"><img src="{_before_and_after()}" alt="A portrait in gray, and in color">'
         f"<figcaption>Before and after. {whose} {takes}.</figcaption></figure>"

@@ -23,7 +23,7 @@ from colorizer import Colorizer, Settings, UserError
 from colorizer.color.lab import lightness
 from colorizer.data.scan import scan_pictures
 from colorizer.inference import batch
-from colorizer.pictures.photo import MAX_PIXELS
+from colorizer.pictures.photo import max_pixels
 from colorizer.pictures.reading import read_picture
 from colorizer.pictures.sources import open_source
 from colorizer.pictures.writing import Output
@@ -176,7 +176,7 @@ def test_l_is_kept_to_one_step_everywhere(settings: Settings, dtype: Any, colori
 
 
 def test_the_limit_is_said_where_it_is_enforced(tmp_path: Path) -> None:
-    assert MAX_PIXELS == 100_000_000
+    assert max_pixels() == 100_000_000
     path = tmp_path / "large.png"
     Image.new("1", (10001, 10000)).save(path)
     with pytest.raises(UserError, match=r"large.png has more than 100 megapixels. Make it smaller"):

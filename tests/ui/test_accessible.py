@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -75,7 +76,8 @@ def _states(page: Page) -> Iterator[str]:
 def test_axe_finds_nothing_and_every_text_is_translated(browser: Browser, app: tuple[str, Path]) -> None:
     english: set[str] = set()
     found: list[str] = []
-    for locale, scheme in (("en-US", "light"), ("de-DE", "dark")):
+    schemes: list[tuple[str, Literal["light", "dark"]]] = [("en-US", "light"), ("de-DE", "dark")]
+    for locale, scheme in schemes:
         context = browser.new_context(viewport={"width": 1366, "height": 768}, locale=locale, color_scheme=scheme)
         page = context.new_page()
         page.goto(app[0])
