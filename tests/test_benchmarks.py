@@ -33,6 +33,15 @@ def test_the_quality_table(tmp_path: Path) -> None:
     assert f"| {'20 hints'} |" in done.stdout
 
 
+def test_several_people_at_once_get_their_photographs() -> None:
+    done = _benchmark("load.py", "--people", 6, "--photos", 1, "--side", 200, "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout[done.stdout.index("{") :])
+    assert (figures["people"], figures["calls"], figures["errors"]) == (6, 6, 0)
+    assert figures["memory_mb"]["start"] <= figures["memory_mb"]["peak"]
+    assert figures["median_s"] <= figures["p95_s"]
+
+
 def test_the_contact_sheet_shows_every_photograph(tmp_path: Path) -> None:
     done = _benchmark("contact_sheet.py", EXAMPLES / "black-and-white", "-o", tmp_path / "sheet.png", "--width", 10)
     assert done.returncode == 0, done.stderr
