@@ -14,6 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from ..errors import UserError
 from .options import add_colorizer_options, parser, run, settings_from
 
 
@@ -40,6 +41,8 @@ def _evaluate(arguments: argparse.Namespace) -> int:
     from ..evaluation.evaluation import Evaluation
     from ..files import write_text
 
+    if arguments.limit is not None and arguments.limit < 1:
+        raise UserError(f"--limit must be at least 1, not {arguments.limit}.")
     checkpoints = {name: name for name in arguments.checkpoint or ["bundled"]}
     evaluation = Evaluation.open(
         checkpoints, arguments.data, settings_from(arguments), arguments.limit, arguments.features_weights,

@@ -28,7 +28,7 @@ def main() -> int:
 
 def _export(arguments: argparse.Namespace) -> int:
     from ..files import write_text
-    from ..model.checkpoints import load_checkpoint, save_checkpoint
+    from ..model.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
     from ..model.export import model_card, push
 
     output: Path | None = arguments.output
@@ -38,6 +38,8 @@ def _export(arguments: argparse.Namespace) -> int:
     if output is not None:
         if output.suffix != ".safetensors":
             raise UserError(f"The file to write must end in .safetensors, not {output.name}.")
+        if output.exists() and output.samefile(find_checkpoint(arguments.checkpoint)):
+            raise UserError(f"{output} would be written over. Choose another file with -o.")
         save_checkpoint(checkpoint, output, half=not arguments.full)
         write_text(output.with_suffix(".md"), model_card(checkpoint, output.stem))
         print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, and {output.with_suffix('.md').name}")

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset, Sampler
 from ..arrays import Array, resize
 from ..color.bins import soft_histogram
 from ..color.lab import lightness, rgb_to_lab_tensor
+from ..errors import UserError
 from ..pictures.reading import thumbnail_rgb
 from ..pictures.sources import PictureSource
 from .degradation import degrade
@@ -26,6 +27,7 @@ from .hint_sampling import Patch, draw_patches, draw_patches_within, hint_planes
 from .recoloring import recolor
 from .scan import SCAN_SIDE, PictureInfo
 
+_TRIES = 3  # to find a picture that is still there
 RECOLORED = 0.3  # share of the pictures with hints
 _ROUNDING = 1e-6  # that a sum in another order may be smaller
 
@@ -38,12 +40,14 @@ class Sample(NamedTuple):
         lightness: (1, S, S) float32, the L in [0, 100] that the network sees; perhaps degraded.
         hints: (3, S, S) float32 of `hint_sampling.hint_planes`, or (0,) for a network that takes none.
         embedding: (1000,) float32, or (0,) without one.
+        lost: (), how many pictures in place of which it stands, because they can't be read any more.
     """
 
     rgb: Tensor
     lightness: Tensor
     hints: Tensor
     embedding: Tensor
+    lost: Tensor
 
 
 def crop(rgb: Array, size: int, rng: np.random.Generator | None) -> Array:
@@ -79,9 +83,16 @@ class CropDataset(Dataset[Sample]):
 
     def __getitem__(self, item: tuple[int, int]) -> Sample:
         epoch, index = item
-        picture = self.pictures[index]
-        rng = np.random.default_rng((self.seed, epoch, index)) if self.augment else None
-        rgb = crop(thumbnail_rgb(self.source.read(picture.name), self.size * 5 // 3), self.size, rng)
+        rgb, lost = None, 0
+        while rgb is None and lost < _TRIES:  # one that is gone meanwhile is replaced by the one behind it
+            picture = self.pictures[(index + lost) % len(self)]
+            rng = np.random.default_rng((self.seed, epoch, index)) if self.augment else None
+            try:
+                rgb = crop(thumbnail_rgb(self.source.read(picture.name), self.size * 5 // 3), self.size, rng)
+            except (UserError, OSError):
+                lost += 1
+        if rgb is None:
+            rgb = np.zeros((self.size, self.size, 3), np.uint8)
         flip = rng is not None and rng.random() < 0.5
         if flip:
             rgb = rgb[:, ::-1]
@@ -101,7 +112,7 @@ class CropDataset(Dataset[Sample]):
             if rng is not None and self.hinted is not None
             else torch.empty(0)
         )
-        return Sample(pixels, torch.from_numpy(light)[None], hints, embedding)
+        return Sample(pixels, torch.from_numpy(light)[None], hints, embedding, torch.tensor(lost))
 
 
 @dataclass

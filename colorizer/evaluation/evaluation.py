@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -188,7 +189,7 @@ class Evaluation:
         return path if path.exists() else self._write_strip(name, self.picture(name))
 
     def _strip_path(self, name: str) -> Path:
-        return self.store.folder / "pictures" / f"{hashlib.sha256(name.encode()).hexdigest()[:16]}.jpg"
+        return self.store.folder / "pictures" / f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:16]}.jpg"
 
     def _write_strip(self, name: str, colored: Colored) -> Path:
         path = self._strip_path(name)
@@ -259,7 +260,7 @@ def describe(
             "weights": state.hexdigest()[:12],
         }  # fmt: skip
     seen = {n: test_set.seen_by(run) for n, path in checkpoints.items() if (run := run_folder(path))}
-    names = hashlib.sha256("\n".join(test_set.names).encode()).hexdigest()[:12]
+    names = hashlib.sha256(os.fsencode("\n".join(test_set.names))).hexdigest()[:12]
     return {
         "data": test_set.data, "location": test_set.source.location, "pictures": len(test_set.names), "names": names,
         "limit": limit, "left_out": {reason: len(names) for reason, names in test_set.left_out.items()},

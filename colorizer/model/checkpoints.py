@@ -90,7 +90,10 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], half: 
         "info": checkpoint.info,
     }
     with whole_file(Path(path)) as temporary:
-        save_file(tensors, temporary, metadata={"colorizer": json.dumps(about)})
+        try:
+            save_file(tensors, temporary, metadata={"colorizer": json.dumps(about)})
+        except SafetensorError as error:  # no room, most often
+            raise OSError(str(error)) from error
 
 
 def find_checkpoint(path: str | os.PathLike[str] | None) -> Path:
@@ -151,15 +154,19 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
         network = build_network(config)
         prior = tensors.pop(_PRIOR, torch.full((N_BINS,), 1 / N_BINS)).float()
         network.load_state_dict({k.removeprefix(_NETWORK): v for k, v in tensors.items()}, strict=True)
+        if not all(bool(v.isfinite().all()) for v in (prior, *tensors.values()) if v.is_floating_point()):
+            raise ValueError("weights that are not numbers")
+        size, info = about["size"], about["info"]
+        fingerprint, weights = about["features_fingerprint"], about["features_weights"]
+        texts = all(text is None or isinstance(text, str) for text in (fingerprint, weights))
+        if not (isinstance(size, int) and size > 0 and isinstance(info, dict) and texts and len(prior) == N_BINS):
+            raise TypeError("metadata of other types")
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
         raise UserError(
             f"{file} is not a checkpoint of this program, or it is damaged ({type(error).__name__}). "
             f"Give a file that train.py wrote."
         ) from error
-    return Checkpoint(
-        network.eval(), config, prior, about["size"], about["info"],
-        about["features_fingerprint"], about["features_weights"],
-    )  # fmt: skip
+    return Checkpoint(network.eval(), config, prior, size, info, fingerprint, weights)
 
 
 def _is_ours(file: Path) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
@@ -137,14 +138,20 @@ class TrainingConfig(TrainingOptions):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{_words(name)} is a share between 0 and 1, not {getattr(self, name)}.")
         for name in ("perceptual", "decoded"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"The weight of the {name} loss must be 0 or more, not {getattr(self, name)}.")
         if not 0 <= self.ema < 1:
             raise UserError(f"The decay of the averaged weights must be at least 0 and below 1, not {self.ema}.")
         if self.freeze_early and (TRAINABLE[self.network].takes_embedding or not self.init):
             raise UserError("Only a skip_fusion network that starts from a checkpoint (--init) can keep early layers.")
-        if self.learning_rate <= 0:
-            raise UserError(f"The learning rate must be positive, not {self.learning_rate}.")
+        for name in ("learning_rate", "clip"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise UserError(f"{_words(name)} must be positive, not {getattr(self, name)}.")
+        if not 0 <= self.weight_decay < math.inf:
+            raise UserError(f"The weight decay must be 0 or more, not {self.weight_decay}.")
+        for name, low in (("workers", 0), ("seed", 0), ("validation_pictures", 1), ("limit", 2)):
+            if (value := getattr(self, name)) is not None and value < low:
+                raise UserError(f"{_words(name)} must be at least {low}, not {value}.")
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> TrainingConfig:

@@ -37,6 +37,7 @@ _OLD_KEYS = {
 }  # fmt: skip
 
 
+_ASKED = "stop-asked"  # a file
 _SIGNS = ("config.json", "process.json", "outcome.json")  # of a run
 
 
@@ -79,7 +80,8 @@ class Run:
         if (other := self.process()) not in (None, process.pid):
             raise UserError(f"The run {self.folder.name} is still going, as process {other}. Stop it first.")
         write_text(self.folder / "process.json", json.dumps(process._asdict()))
-        (self.folder / "outcome.json").unlink(missing_ok=True)
+        for name in ("outcome.json", _ASKED):
+            (self.folder / name).unlink(missing_ok=True)
 
     def end(self, state: str, reason: str = "") -> None:
         """Note how it ended: "finished", "stopped" or "failed"."""
@@ -119,7 +121,10 @@ class Run:
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace `last.pt`."""
         with whole_file(self.folder / "last.pt") as temporary, temporary.open("wb") as file:
-            torch.save(state, file)
+            try:
+                torch.save(state, file)
+            except RuntimeError as error:  # no room, most often
+                raise OSError(str(error).splitlines()[0]) from error
             file.flush()
             os.fsync(file.fileno())
 
@@ -183,8 +188,8 @@ class Run:
             return Outcome(**json.loads((self.folder / "outcome.json").read_text()))
         except (OSError, ValueError, TypeError):
             pass
-        if (self.folder / "process.json").exists():
-            return Outcome("killed", _KILLED)
+        if (self.folder / "process.json").exists():  # one that had not begun says nothing when it is stopped
+            return Outcome("stopped") if (self.folder / _ASKED).exists() else Outcome("killed", _KILLED)
         metrics = self.metrics()  # of version 0.1, started in a terminal
         finished = metrics and metrics[-1]["event"] == "epoch" and metrics[-1]["step"] >= metrics[-1]["steps"]
         return Outcome("finished" if finished else "stopped")
@@ -210,6 +215,7 @@ class Run:
         """Ask the trainer to save and end after its current step."""
         pid = self.process()
         if pid is not None:
+            (self.folder / _ASKED).touch()
             os.kill(pid, signal.SIGTERM)
 
 
@@ -234,7 +240,8 @@ def start(folder: Path, arguments: Iterable[str]) -> Run:
         log.write(f"Started {datetime.now():%Y-%m-%d %H:%M:%S}: train.py {' '.join(arguments)}\n".encode())
         log.flush()
         # It registers itself, too, once it has imported all it needs; until then this keeps others away.
-        (folder / "outcome.json").unlink(missing_ok=True)
+        for name in ("outcome.json", _ASKED):
+            (folder / name).unlink(missing_ok=True)
         process = launch("colorizer.commands.train", arguments, log.fileno())
         write_text(folder / "process.json", json.dumps(process._asdict()))
     return run

@@ -71,6 +71,7 @@ class Trainer:
             cpu=device.type == "cpu", mixed_precision=precision, log_with=_tracker(config.log_with),
             project_dir=config.output,
         )  # fmt: skip
+        self.lost, self.told = 0, False  # pictures that can't be read any more
         self.main, self.device = self.accelerator.is_main_process, self.accelerator.device
         self.run = Run(Path(config.output))
         if not resume:
@@ -214,6 +215,7 @@ class Trainer:
         waited = 0.0
         for batch in self._batches(epoch, start):
             waited += time.perf_counter() - waiting_since
+            self._count_lost(batch)
             losses.append(self._step(batch))
             self.step += 1
             bar.update()
@@ -312,6 +314,20 @@ class Trainer:
         self.average.update(self.accelerator.unwrap_model(self.network), self.step)
         return value
 
+    def _count_lost(self, batch: Sample) -> None:
+        """Say that pictures are gone; stop when it is too many of them."""
+        lost = int(batch.lost.sum())
+        self.lost += lost
+        if 2 * int((batch.lost > 0).sum()) > len(batch.lost):
+            self._save()
+            raise UserError(
+                f"Most of the pictures in {self.config.data} can't be read any more. Bring them back, then resume "
+                f"the run."
+            )
+        if lost and not self.told:
+            self.told = True
+            self.log(f"Some pictures in {self.config.data} can't be read any more; others stand in for them.")
+
     def _check_finite(self, value: float) -> None:
         """Stop before a loss or a gradient that is none reaches the weights."""
         if math.isfinite(value):
@@ -352,7 +368,7 @@ class Trainer:
         errors, preview, by_picture = validate(self._predict, self._validation_batches(), self.device)
         self._check_finite(sum(errors.values()))
         write_picture(Photo(preview), self.run.folder / "previews" / f"epoch-{epoch + 1:04d}.png")
-        self._record("epoch", epoch, **errors, **self._beside_bundled(by_picture))
+        self._record("epoch", epoch, lost=self.lost, **errors, **self._beside_bundled(by_picture))
         self.log(
             f"Epoch {epoch + 1}: MSE of ab on validation crops {errors['crop_mse_ab']:.1f} (gray "
             f"{errors['gray_crop_mse_ab']:.1f}), of RGB {errors['crop_mse_rgb']:.1f} "
