@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import lzma
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -123,6 +125,13 @@ def _is_picture(name: str) -> bool:
 _SMALL, _MOST_SHRUNK = 10_000_000, 500  # bytes that need no look; ratio to what they take in a zip file
 
 
+# What reading a broken, encrypted or made-up zip file ends in: zipfile doesn't wrap what its parts raise.
+_OF_ZIPS = (
+    zipfile.BadZipFile, OSError, zlib.error, lzma.LZMAError, struct.error,
+    RuntimeError, LookupError, ValueError, EOFError
+)  # fmt: skip
+
+
 @dataclass
 class ZipSource:
     """Picture files in a zip, read in place: nothing is unpacked."""
@@ -139,7 +148,7 @@ class ZipSource:
                     for info in archive.infolist()
                     if _is_picture(info.filename)
                 }
-        except (zipfile.BadZipFile, OSError) as error:
+        except _OF_ZIPS as error:
             raise UserError(f"{self.path} is not a zip file that can be read.") from error
         self.names = sorted(self._stamps)
 
@@ -158,7 +167,7 @@ class ZipSource:
             if info.file_size > min(MAX_BYTES, _SMALL + _MOST_SHRUNK * info.compress_size):
                 raise UserError(f"{name} in {self.path.name} is too large. Take it out of the zip, or make it smaller.")
             return self._open[pid].read(name)
-        except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, KeyError) as error:
+        except _OF_ZIPS as error:
             raise UserError(f"{name} in {self.path.name} can't be read: it is broken or encrypted.") from error
 
     def stamp(self, name: str) -> str:

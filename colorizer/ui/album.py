@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from ..model.checkpoints import BUNDLED
 from ..model.hints import parse_hints
 from ..pictures.writing import FORMATS, Output
 from .albums import Album, colored_name, keep, kept, opened
-from .common import HEAVY, colorizer_for, computing, duration, friendly, progress_bar, result_folder
+from .common import HEAVY, colorizer_for, computing, duration, friendly, plain, progress_bar, result_folder
 from .looks import looks, settings_of
 from .networks import network_choice
 from .photos import opened_photos
@@ -40,7 +39,7 @@ def _counted(files: list[str]) -> str:
     try:
         number = len(plan(map(Path, files), Path("colorized")))
     except UserError as error:
-        return html.escape(str(error), quote=False)
+        return plain(str(error))
     return f"{number} photograph{'s' * (number != 1)}"
 
 
@@ -62,10 +61,8 @@ def _progress(results: list[Result], total: int, begun: float, stopped: bool) ->
 
 
 def _problems(results: list[Result]) -> str:
-    lines = [
-        f"- **{html.escape(_name(r.job))}** was not colorized: {html.escape(r.problem)}" for r in results if r.problem
-    ]
-    lines += [f"- {html.escape(note)}" for r in results for note in r.notes]
+    lines = [f"- **{plain(_name(r.job))}** was not colorized: {plain(r.problem)}" for r in results if r.problem]
+    lines += [f"- {plain(note)}" for r in results for note in r.notes]
     return "\n".join(lines)
 
 

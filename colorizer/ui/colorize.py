@@ -27,7 +27,7 @@ from ..pictures.reading import read_picture
 from ..pictures.sources import EXAMPLES
 from ..pictures.writing import FORMATS, Output, write_picture
 from . import album
-from .common import HEAVY, colorizer_for, computing, friendly, result_folder
+from .common import HEAVY, colorizer_for, computing, friendly, plain, result_folder
 from .kept import REMEMBER, kept_work, offered, restored, strokes_of
 from .looks import looks, settings_of
 from .networks import is_there, name_it, named_row, network_choice
@@ -237,7 +237,7 @@ def show(picture: str | None, kept: Any, of_album: dict[str, Any], checkpoint: s
     photo = opened.photo
     height, width = photo.rgb.shape[:2]
     sixteen_bit = photo.rgb.dtype.itemsize == 2
-    words = f"{Path(picture).name}: {width} × {height}" + (", 16 bit" if sixteen_bit else "")
+    words = f"{plain(Path(picture).name)}: {width} × {height}" + (", 16 bit" if sixteen_bit else "")
     formats = [("PNG", "png"), ("JPEG", "jpg"), *([("TIFF", "tif")] if sixteen_bit else [])]
     return (
         gr.Column(visible="hidden"),  # still there, for what is pasted or dropped elsewhere
@@ -247,7 +247,7 @@ def show(picture: str | None, kept: Any, of_album: dict[str, Any], checkpoint: s
         compared,
         _canvas(picture, opened, colorized, "", checkpoint, value=strokes),
         [],
-        "  \n".join([words, *photo.metadata.notes]),
+        "  \n".join([words, *map(plain, photo.metadata.notes)]),
         gr.Radio(choices=formats, value="png"),
         gr.Tabs(selected="compare"),
         gr.skip(),

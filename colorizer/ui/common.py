@@ -150,6 +150,11 @@ def put_away(folder: Path, seconds: float, megabytes: int) -> None:
             total -= size
 
 
+def plain(text: str) -> str:
+    """A name or a sentence for Markdown, where nothing in it is markup: no emphasis, link, picture or HTML."""
+    return "".join(c if c.isalnum() or c in " .,:;/-" else f"&#{ord(c)};" for c in text)
+
+
 def progress_bar(done: int, total: int, words: str) -> gr.HTML:
     """A bar, and words under it."""
     bar = f'<div class="bar" role="progressbar" aria-valuenow="{done}" aria-valuemax="{total}" aria-label="{words}">'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import shutil
 import threading
@@ -39,6 +38,7 @@ from .common import (
     duration,
     friendly,
     network_names,
+    plain,
     progress_bar,
     result_folder,
     runs_folder,
@@ -63,13 +63,13 @@ def headline(evaluation: Evaluation) -> str:
     for name in (n for n in columns if n != GRAY):
         m, g = columns[name], columns[GRAY]
         lines.append(
-            f"{html.escape(name)}: MSE of RGB **{m['mse_rgb']['mean']:.1f}** (gray {g['mse_rgb']['mean']:.1f})   "
+            f"{plain(name)}: MSE of RGB **{m['mse_rgb']['mean']:.1f}** (gray {g['mse_rgb']['mean']:.1f})   "
             f"MSE of ab **{m['mse_ab']['mean']:.1f}** (gray {g['mse_ab']['mean']:.1f})"
         )
     return (
         "  \n".join(lines) + f"  \nover {summary['pictures']} pictures: the mean squared error of all pixels. Lower is "
         "better; gray is the picture left without color."
-        + "".join(f"  \n{html.escape(words)}" for words in evaluation.remarks)
+        + "".join(f"  \n{plain(words)}" for words in evaluation.remarks)
     )
 
 
@@ -199,7 +199,7 @@ def open_picture(token: str, shown: list[str], chosen: gr.SelectData) -> tuple[A
         (saved(colorized[0], "colorized"), saved(true, "true")),
         saved(np.concatenate(maps, axis=1), "error"),
         pd.DataFrame(table, columns=["Metric", *result.metrics]),
-        f"**{html.escape(name)}**: {html.escape(next(iter(evaluation.checkpoints)))} and the truth. The map shows "
+        f"**{plain(name)}**: {plain(next(iter(evaluation.checkpoints)))} and the truth. The map shows "
         f"where ab is wrong: black not at all, light yellow by 60 and more.",
         gr.Column(visible=True),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +12,7 @@ from ..errors import UserError
 from ..model.checkpoints import BUNDLED
 from ..model.published import PUBLISHED, bytes_there, download_bytes, fetch_published, find_published, needs
 from .access import check_owner
-from .common import friendly, network_names, progress_bar
+from .common import friendly, network_names, plain, progress_bar
 
 _ASK_SECONDS = 0.3  # between looks at how much has arrived
 _HERE = "It is on this computer."
@@ -41,7 +40,7 @@ def about(name: str) -> str:
     entry = PUBLISHED[name]
     here = _HERE if is_there(name) else "It is not on this computer yet."
     return (
-        f"**{html.escape(name)}**: {entry.about}. [{entry.spec.source.removeprefix('https://')}]({entry.spec.source}), "
+        f"**{plain(name)}**: {entry.about}. [{entry.spec.source.removeprefix('https://')}]({entry.spec.source}), "
         f"{entry.spec.license}. {needs(name)}. It takes {entry.can}; it knows no alternatives. {here}"
     )
 
@@ -72,7 +71,7 @@ def download(name: str) -> Iterator[tuple[Any, ...]]:
         yield gr.skip(), gr.Button(visible=False), progress_bar(there, total, words)
         worker.join(_ASK_SECONDS)
     if failed:
-        refused = f'<span class="refused" role="alert">{html.escape(failed[0], quote=False)}</span>'
+        refused = f'<span class="refused" role="alert">{plain(failed[0])}</span>'
         yield f"{about(name)}\n\n{refused}", gr.Button(visible=True), gr.HTML(visible=False)
         raise UserError(failed[0])
     yield about(name), gr.Button(visible=False), gr.HTML(visible=False)
@@ -80,7 +79,7 @@ def download(name: str) -> Iterator[tuple[Any, ...]]:
 
 def name_it(name: str) -> tuple[Any, ...]:
     """Say which network colors, unless it is the usual one."""
-    return gr.Row(visible=name != BUNDLED), f"The network **{html.escape(name)}** colors."
+    return gr.Row(visible=name != BUNDLED), f"The network **{plain(name)}** colors."
 
 
 def named_row() -> tuple[gr.Row, gr.Markdown, gr.Button]:

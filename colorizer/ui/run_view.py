@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..evaluation.results import Comparison
 from ..training.runs import Run, find_runs
 from .access import check_owner, is_owner
-from .common import duration, progress_bar, runs_folder
+from .common import duration, plain, progress_bar, runs_folder
 
 _STATES = {
     "waiting": "**Waiting** for another run to end", "running": "**Training**", "finished": "**Finished**",
@@ -46,7 +46,7 @@ def _summary(run: Run, metrics: list[dict[str, Any]]) -> tuple[gr.HTML, str]:
     """The progress bar, and the words under it."""
     state, reason = run.outcome()
     words = _STATES[state] + (", can be resumed" if run.resumable() else "")
-    words += f". {html.escape(reason)}" if reason else ""
+    words += f". {plain(reason)}" if reason else ""
     words += _origin(run, metrics)
     if not metrics:
         bar = gr.HTML(visible=False)
@@ -74,8 +74,8 @@ def _origin(run: Run, metrics: list[dict[str, Any]]) -> str:
     config = run.config()
     begin = Path(config.init).name if config.init else f"{config.features} as it is"
     return (
-        f"  \nIt learns from {started[-1]['pictures']} pictures of {html.escape(Path(config.data).name)}, on "
-        f"{started[-1]['device']}, and starts from {html.escape(begin)}: {config.network}, {config.objective}, "
+        f"  \nIt learns from {started[-1]['pictures']} pictures of {plain(Path(config.data).name)}, on "
+        f"{started[-1]['device']}, and starts from {plain(begin)}: {config.network}, {config.objective}, "
         f"{config.batch_size} pictures a step, learning rate {config.learning_rate:g}."
     )
 

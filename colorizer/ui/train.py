@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import itertools
 import json
 import time
@@ -28,7 +27,7 @@ from ..processes import run_module
 from ..training.config import TrainingConfig, TrainingOptions
 from ..training.runs import find_runs, start
 from .access import check_folder, is_owner, keep_upload, on_space, owner_only, sign_in
-from .common import checkpoint_names, duration, friendly, result_folder, runs_folder
+from .common import checkpoint_names, duration, friendly, plain, result_folder, runs_folder
 from .run_view import NAME, follow, named_run
 
 _ROWS, _COLUMNS, _SIDE = 3, 8, 96  # of the contact sheet
@@ -198,7 +197,7 @@ def look(data: str, limit: float, progress: gr.Progress = gr.Progress()) -> tupl
     )  # fmt: skip
     number = len(pictures.held_out)
     words = f"{pictures.scan.summary()}: {len(pictures.train)} for training, {number} for validation."
-    return html.escape(words), gr.Image(_contact_sheet(pictures), visible=True)
+    return plain(words), gr.Image(_contact_sheet(pictures), visible=True)
 
 
 def _contact_sheet(pictures: Survey) -> str:

@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -220,6 +221,16 @@ def test_a_tar_file_of_a_folder_s_contents(tmp_path: Path) -> None:
         for name in ("a.png", ".hidden.png"):
             archive.add(tmp_path / name, f"./{name}")
     assert open_source(tmp_path / "x.tar").names == ["x.tar/./a.png"]
+
+
+def test_a_made_up_zip_file_is_one_sentence(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "old.zip", "w") as archive:
+        archive.writestr("photo.jpg", b"x")
+    data = bytearray((tmp_path / "old.zip").read_bytes())
+    data[data.index(b"PK\x01\x02") + 6] = 104  # the version that is needed to read it
+    (tmp_path / "old.zip").write_bytes(data)
+    with pytest.raises(UserError, match=r"old\.zip is not a zip file that can be read"):
+        open_source(str(tmp_path / "old.zip"))
 
 
 def test_of_a_jpeg_that_was_cut_off_what_is_there_is_read() -> None:

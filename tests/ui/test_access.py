@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import uuid
@@ -15,7 +16,7 @@ import pytest
 from gradio_client import Client, handle_file
 
 from colorizer.errors import UserError
-from colorizer.ui import access
+from colorizer.ui import access, common
 
 from ..conftest import EXAMPLES, PASSWORD
 
@@ -169,6 +170,13 @@ def test_a_page_is_private_if_it_is_bound_to_this_computer(
 )  # fmt: skip
 def test_loopback(host: str, loopback: bool) -> None:
     assert access._is_loopback(host) == loopback
+
+
+def test_names_are_no_markup() -> None:
+    name = "![x](http://elsewhere/p.png) **b** <img src=x onerror=alert(1)> [l](javascript:alert(2)) _e_ `c` é.jpg"
+    shown = common.plain(name)
+    assert html.unescape(shown) == name
+    assert not set(shown) & set("![]()*<>_`\"'\\")
 
 
 def test_without_a_password_nobody_signs_in(monkeypatch: pytest.MonkeyPatch) -> None:
