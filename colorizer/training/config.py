@@ -71,6 +71,9 @@ class TrainingOptions:
     hinted: float = _option(0.5, "share of pictures with color hints, for networks that take them")
     perceptual: float = _option(0.0, "weight of a perceptual loss by EfficientNet-Lite0")
     decoded: float = _option(0.0, "weight of the error (as PSNR has it) of the colors that a classification decodes to")
+    adversarial: float = _option(
+        0.0, "weight of a small discriminator's opinion of vivid colors, after its first 120 steps; for a short finish"
+    )
     rebalance: bool = _option(False, "weight rare colors more while training (Zhang et al. 2016)")
     ema: float = _option(0.998, "decay of the averaged weights, which are the ones kept")
     weight_decay: float = _option(0.02, "of AdamW")
@@ -137,7 +140,7 @@ class TrainingConfig(TrainingOptions):
         for name in ("degrade", "hinted", "warmup"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"{_words(name)} is a share between 0 and 1, not {getattr(self, name)}.")
-        for name in ("perceptual", "decoded"):
+        for name in ("perceptual", "decoded", "adversarial"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UserError(f"The weight of the {name} loss must be 0 or more, not {getattr(self, name)}.")
         if not 0 <= self.ema < 1:

@@ -66,6 +66,44 @@ def decoded_loss(ab: Tensor, true: Tensor) -> Tensor:
     return torch.log1p((ab - true).square().mean((1, 2, 3))).mean()
 
 
+class PatchDiscriminator(nn.Module):
+    """Tells true colors from the network's, patch by patch, given L (Isola et al. 2017, section 3.2.2).
+
+    Its layers are normalized spectrally (Miyato et al. 2018), its loss is the hinge (Lim and Ye 2017).
+    """
+
+    WIDTH = 48
+
+    def __init__(self) -> None:
+        super().__init__()
+        width = self.WIDTH
+        shapes = [
+            (3, width, 3, 1),
+            (width, 2 * width, 4, 2),
+            (2 * width, 4 * width, 4, 2),
+            (4 * width, 4 * width, 3, 1),
+        ]
+        layers: list[nn.Module] = []
+        for inputs, outputs, kernel, stride in shapes:
+            conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=1)
+            layers += [nn.utils.parametrizations.spectral_norm(conv), nn.LeakyReLU(0.2)]
+        last = nn.utils.parametrizations.spectral_norm(nn.Conv2d(4 * width, 1, 1))
+        self.layers = nn.Sequential(*layers, last)
+
+    def forward(self, lightness: Tensor, ab: Tensor) -> Tensor:
+        """How true each patch looks, (N, 1, h/4, w/4).
+
+        Args:
+            lightness: (N, 1, h, w), L in [0, 100].
+            ab: (N, 2, h, w) in Lab units.
+        """
+        return cast(Tensor, self.layers(torch.cat([lightness / 50 - 1, ab / 50], dim=1)))
+
+    def loss(self, lightness: Tensor, true: Tensor, made: Tensor) -> Tensor:
+        """Of itself: 0 when it tells all apart by a margin, 2 when it tells nothing."""
+        return F.relu(1 - self(lightness, true)).mean() + F.relu(1 + self(lightness, made.detach())).mean()
+
+
 class PerceptualLoss(nn.Module):
     """Distance of two pictures' features in a frozen classifier (Johnson, Alahi and Fei-Fei 2016, eq. 2, by cosine).
 

@@ -48,13 +48,14 @@ from ..model.pretrained import load_backbone, load_extractor
 from ..pictures.photo import Photo
 from ..pictures.writing import write_picture
 from .config import TrainingConfig
-from .losses import PerceptualLoss, decoded_loss, loss_function
+from .losses import PatchDiscriminator, PerceptualLoss, decoded_loss, loss_function
 from .optim import AverageWeights, choose_precision, learning_rate_factor
 from .runs import Run
 from .signals import StopRequest, leave_stopping_to_the_parent
 from .validation import validate
 
 _MOST_WORKERS = 16  # that decode pictures for one GPU
+_JUDGES_RATE, _JUDGES_START = 4e-4, 120  # learning rate of a discriminator, and steps that it takes alone at first
 _LEAST_COMPARED = 8  # validation pictures, to say which of two networks is better
 ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learned
 CHANNELS_LAST = torch.channels_last
@@ -164,6 +165,13 @@ class Trainer:
         if config.perceptual:
             classifier = load_backbone("tf_efficientnet_lite0").to(memory_format=CHANNELS_LAST)
             self.perceptual = PerceptualLoss(classifier).to(self.device)
+        self.judge: PatchDiscriminator | None = None
+        if config.adversarial:
+            self.judge = PatchDiscriminator().to(self.device)
+            self.judges_optimizer = torch.optim.Adam(self.judge.parameters(), _JUDGES_RATE, betas=(0.0, 0.99))
+            if state is not None:
+                self.judge.load_state_dict(state["judge"])
+                self.judges_optimizer.load_state_dict(state["judges_optimizer"])
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
         if config.compile:
             self.network.compile()  # in place: the state keeps its names
@@ -303,6 +311,8 @@ class Trainer:
             loss = loss + self.config.decoded * decoded_loss(self._colors(output, LOOKS["cautious"]), ab)
         if self.perceptual is not None:
             loss = loss + self.config.perceptual * self._perceptual(output, lab, batch.rgb)
+        if self.judge is not None:
+            loss = loss + self.config.adversarial * self._adversarial(self.judge, output, lab)
         value = float(loss.detach())
         self._check_finite(value)
         self.accelerator.backward(loss)
@@ -344,6 +354,22 @@ class Trainer:
         colorized = lab_to_rgb_tensor(torch.cat([lab[half, :1], ab], dim=1))
         assert self.perceptual is not None
         return cast(Tensor, self.perceptual(colorized, rgb[half].to(self.device) / 255))
+
+    def _adversarial(self, judge: PatchDiscriminator, output: Tensor, lab: Tensor) -> Tensor:
+        """What the discriminator has against vivid colors; it takes a step itself first."""
+        small = F.interpolate(lab, output.shape[-2:], mode="area")
+        lightness, true = small[:, :1], small[:, 1:]
+        made = self._colors(output, LOOKS["vivid"])
+        own = judge.requires_grad_(True).loss(lightness, true, made)
+        self.judges_optimizer.zero_grad()
+        self.accelerator.backward(own)
+        if self.accelerator.num_processes > 1:
+            for parameter in judge.parameters():
+                parameter.grad = cast(Tensor, self.accelerator.reduce(parameter.grad, "mean"))
+        self.judges_optimizer.step()
+        if self.step < _JUDGES_START:
+            return own.new_zeros(())
+        return -cast(Tensor, judge.requires_grad_(False)(lightness, made)).mean()
 
     def _colors(self, output: Tensor, look: Settings) -> Tensor:
         return predicted_ab(output, self.config.objective, self.prior, look.alpha, look.annealing)
@@ -415,7 +441,8 @@ class Trainer:
                 "epochs": epoch + 1, "of": config.epochs, "steps": self.step, "batch_size": config.batch_size,
                 "learning_rate": config.learning_rate, "seed": config.seed, "rebalance": config.rebalance,
                 "init": config.init, "freeze_early": config.freeze_early, "degrade": config.degrade,
-                "perceptual": config.perceptual, "decoded": config.decoded, "hinted": config.hinted,
+                "perceptual": config.perceptual, "decoded": config.decoded,
+                "adversarial": config.adversarial, "hinted": config.hinted,
             },
             "validation": metrics,
         }  # fmt: skip
@@ -429,6 +456,11 @@ class Trainer:
             self.run.record(event=event, epoch=epoch + 1, step=self.step, steps=self.steps, **values)
             self.accelerator.log({k: v for k, v in values.items() if not isinstance(v, str)}, step=self.step)
 
+    def _judges_state(self) -> dict[str, Any]:
+        if self.judge is None:
+            return {}
+        return {"judge": self.judge.state_dict(), "judges_optimizer": self.judges_optimizer.state_dict()}
+
     def _save(self) -> None:
         """The full state, from which the run resumes as if it had never stopped."""
         if self.main:
@@ -440,6 +472,7 @@ class Trainer:
                     "prior": self.prior,
                     "step": self.step,
                     "best": self.best,
+                    **self._judges_state(),
                 }
             )
 

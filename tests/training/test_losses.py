@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from colorizer.color.bins import N_BINS, ab_bins, annealed_mean, soft_encode
 from colorizer.model.pretrained import load_backbone
-from colorizer.training.losses import PerceptualLoss, decoded_loss, loss_function
+from colorizer.training.losses import PatchDiscriminator, PerceptualLoss, decoded_loss, loss_function
 
 
 def test_losses_are_zero_only_at_the_truth() -> None:
@@ -73,3 +73,24 @@ def test_the_perceptual_loss_sees_colors_and_leaves_the_classifier_as_it_is() ->
     assert gray.grad.abs().sum() > 0
     assert all(p.grad is None for p in perceptual.backbone.parameters())
     assert not perceptual.train().backbone.training
+
+
+def test_a_discriminator_learns_to_tell_true_colors_patch_by_patch() -> None:
+    torch.manual_seed(0)
+    judge = PatchDiscriminator()
+    lightness, true, made = (
+        torch.full((4, 1, 32, 32), 50.0),
+        torch.full((4, 2, 32, 32), 30.0),
+        torch.zeros(4, 2, 32, 32),
+    )
+    assert judge(lightness, true).shape == (4, 1, 8, 8)
+    assert float(judge.loss(lightness, true, true).detach()) >= 2, "what is the same can't be told apart"
+    optimizer = torch.optim.Adam(judge.parameters(), 1e-3)
+    for _ in range(60):
+        optimizer.zero_grad()
+        judge.loss(lightness, true, made).backward()
+        optimizer.step()
+    assert float(judge.loss(lightness, true, made).detach()) < 0.5
+    half = torch.cat([true[..., :16], made[..., 16:]], dim=-1)
+    opinion = judge(lightness, half).mean((0, 1, 2))
+    assert opinion[0] > opinion[-1], "each patch for itself"

@@ -131,6 +131,23 @@ def test_a_killed_run_resumes_to_the_same_weights(photo_folder: Path, tmp_path: 
     assert [step for event, step in logged[0] if event == "start"] == [0, 6]
 
 
+def test_a_finish_before_a_discriminator_resumes_to_the_same_weights(
+    photo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("colorizer.training.trainer._JUDGES_START", 2)
+    whole, halves, plain = (tmp_path / name for name in ("whole", "halves", "plain"))
+    for run, weight in ((whole, 0.5), (plain, 0.0)):
+        assert train(_config(photo_folder, run, epochs=2, adversarial=weight), log=lambda line: None)
+    epoch = Trainer._epoch
+    monkeypatch.setattr(Trainer, "_epoch", lambda self, k, stop: k == 0 and epoch(self, k, stop))
+    config = _config(photo_folder, halves, epochs=2, adversarial=0.5)
+    assert not train(config, log=lambda line: None)
+    monkeypatch.setattr(Trainer, "_epoch", epoch)
+    assert train(config, resume=True, log=lambda line: None)
+    assert _same_weights(whole, halves)
+    assert not _same_weights(whole, plain)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_saves_and_says_how_to_resume(number: int, photo_folder: Path, tmp_path: Path) -> None:
     """It reaches the whole group, as from a terminal, timeout, systemd or SLURM: those that decode pictures, too."""
