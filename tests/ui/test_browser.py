@@ -859,3 +859,39 @@ def test_the_page_says_what_it_does_and_where_photographs_go(page: Page) -> None
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Reset all sliders").click()
     expect(strength).to_have_value("100", timeout=WAIT)
+
+
+def test_a_lost_connection_loses_nothing(page: Page, tmp_path: Path) -> None:
+    photo = EXAMPLES / "black-and-white" / "astronaut.jpg"
+    _drop(page, photo)
+    page.get_by_role("tab", name="Correct").click()
+    _stroke(page)
+    page.wait_for_timeout(1500)
+    before = _download(page, tmp_path).read_bytes()
+    page.context.set_offline(True)
+    page.wait_for_timeout(3000)
+    page.context.set_offline(False)
+    page.wait_for_timeout(1000)
+    expect(page.locator("[data-act=clear]")).to_be_enabled()
+    assert _download(page, tmp_path).read_bytes() == before, "the same strokes"
+    page.get_by_label("number input for Saturation").fill("150")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(1500)
+    assert _download(page, tmp_path).read_bytes() != before, "the page goes on"
+
+
+def test_what_lasts_shows_a_sign_of_life(page: Page, tmp_path: Path) -> None:
+    with Image.open(EXAMPLES / "black-and-white" / "astronaut.jpg") as image:
+        image.convert("L").resize((6000, 4000)).save(tmp_path / "large.jpg")
+    page.locator("#drop input[type=file]").set_input_files(tmp_path / "large.jpg")
+    expect(page.locator("#drop .progress-text, #drop .meta-text").first).to_be_visible(timeout=WAIT)
+    expect(page.locator("#slider img").last).to_be_visible(timeout=WAIT)
+    status = page.locator("#status")
+    page.get_by_label("number input for Saturation").fill("150")
+    page.keyboard.press("Enter")
+    expect(status).to_have_text("Coloring…", timeout=WAIT)
+    expect(status).to_be_hidden(timeout=WAIT)
+    with page.expect_download(timeout=WAIT):
+        page.get_by_role("button", name="Download", exact=True).click()
+        expect(status).to_have_text("Making the file…", timeout=WAIT)
+    expect(status).to_be_hidden(timeout=WAIT)
