@@ -102,3 +102,10 @@ def test_public_names_are_there() -> None:
     assert colorizer.Colorizer.__module__ == "colorizer.inference.colorizer"
     with pytest.raises(AttributeError, match="nothing"):
         colorizer.nothing  # noqa: B018
+
+
+def test_the_page_opens_before_what_colors_is_imported() -> None:
+    """timm and torchvision take two seconds of the start."""
+    code = "import sys, colorizer.ui.app; print(sorted({'timm', 'torchvision', 'accelerate'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "[]", done.stderr

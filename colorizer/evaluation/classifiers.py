@@ -21,7 +21,6 @@ from typing import cast
 
 import numpy as np
 import torch
-from timm.data import ImageNetInfo
 
 from ..arrays import Array, resize
 from ..device import choose_device
@@ -35,6 +34,8 @@ _CROP = 0.89  # share of the short side that the classifier sees: its published 
 
 @cache
 def _labels() -> dict[str, int]:
+    from timm.data import ImageNetInfo  # which takes a second
+
     return {wnid: i for i, wnid in enumerate(ImageNetInfo().label_names())}
 
 

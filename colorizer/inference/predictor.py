@@ -99,7 +99,7 @@ class Predictor:
         By default 1.5 times the training crops' side: those showed 60 to 100% of a picture's short side, so things
         are then as large as they were in training (measured to be best for the bundled checkpoint, 192 for 128).
         """
-        usual = self.checkpoint.config.spec.square or round(1.5 * self.checkpoint.size / MULTIPLE) * MULTIPLE
+        usual = self.checkpoint.config.spec.square or working_size_for(self.checkpoint.size)
         return settings.working_size or usual
 
     def embed(self, guide: Plane) -> Tensor | None:
@@ -151,6 +151,11 @@ class Predictor:
         if objective == "regression":
             ab = ab * settings.chroma
         return cast(Plane, ab[0].permute(1, 2, 0).cpu().numpy())
+
+
+def working_size_for(crop_size: int) -> int:
+    """The usual working size of a network that was trained on crops of that side; see `Predictor.working_size`."""
+    return round(1.5 * crop_size / MULTIPLE) * MULTIPLE
 
 
 def working_shape(height: int, width: int, short: int, longest: int = _LONGEST) -> tuple[int, int]:

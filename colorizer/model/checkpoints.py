@@ -169,6 +169,12 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
     return Checkpoint(network.eval(), config, prior, size, info, fingerprint, weights)
 
 
+def crop_size_of(file: Path) -> int:
+    """The side of the crops that a checkpoint of ours was trained on, without loading it."""
+    with safe_open(file, framework="pt") as opened:
+        return int(json.loads(opened.metadata()["colorizer"])["size"])
+
+
 def _is_ours(file: Path) -> bool:
     """Whether it is a safetensors file with our metadata, or none at all, which is said in our own words."""
     try:

@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from typing import Any, cast
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -37,6 +36,8 @@ class DDColorNetwork(ColorNetwork):
             features: timm's "convnext_large" or "convnext_tiny".
         """
         super().__init__()
+        import timm  # which takes a second
+
         encoder = cast(Any, timm.create_model(features, num_classes=0))
         channels = [int(info["num_chs"]) for info in encoder.feature_info]
         self.stem, self.stages = encoder.stem, encoder.stages

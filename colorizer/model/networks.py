@@ -96,7 +96,7 @@ class NetworkConfig:
             raise UserError(f"There is no network {self.network!r}. Choose one of: {', '.join(NETWORKS)}.")
         if self.objective not in OBJECTIVES:
             raise UserError(f"There is no objective {self.objective!r}. Choose one of: {', '.join(OBJECTIVES)}.")
-        if self.features or self.spec.crop_size:
+        if self.spec.crop_size:  # those of published networks are their own
             backbone_spec(self.features)
 
     @property

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -30,6 +29,8 @@ from .weights_file import read_weights
 def build_backbone(name: str) -> nn.Module:
     """The timm model with its 1000-way classifier and random weights."""
     backbone_spec(name)
+    import timm  # which takes a second, and the page opens before
+
     return timm.create_model(name, pretrained=False, num_classes=EMBEDDING_DIM)
 
 
@@ -55,6 +56,8 @@ def load_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> n
         else:
             return _filled(name, Path(locate()))
     try:
+        import timm
+
         return timm.create_model(name, pretrained=True, num_classes=EMBEDDING_DIM)
     except (OSError, ValueError, RuntimeError) as error:  # huggingface_hub's errors are OSError or ValueError
         raise UserError(

@@ -19,8 +19,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import torchvision
-
 from ..errors import UserError
 from ..files import cache_folder, write_text
 from .reading import EXTENSIONS, MAX_BYTES, find_pictures
@@ -219,6 +217,8 @@ def open_source(spec: str | os.PathLike[str], training: bool = True) -> PictureS
 
 
 def _torchvision_source(kind: str, root: Path | None, part: str) -> FolderSource:
+    import torchvision  # which takes two seconds
+
     wanted = root or cache_folder() / kind
     try:
         if kind == "imagenette":

@@ -42,9 +42,11 @@ def build() -> gr.Blocks:
 
 def serve() -> None:
     """Serve the page until it is closed; Gradio itself honors its variables of the environment."""
+    page, largest = build(), f"{limits().upload_megabytes}mb"
+    page.launch(
+        theme=theme(), css=CSS, max_file_size=largest, footer_links=["api", "settings"], prevent_thread_lock=True
+    )
     # The first photo and the first stroke should not wait for what they need, nor the page for them.
     warm_up = computing(lambda: colorizer_for(None)(np.full((256, 256), 128, np.uint8), hints=[(128, 128, 8, "gray")]))
     threading.Thread(target=warm_up, daemon=True).start()
-    build().launch(
-        theme=theme(), css=CSS, max_file_size=f"{limits().upload_megabytes}mb", footer_links=["api", "settings"]
-    )
+    page.block_thread()

@@ -18,9 +18,9 @@ from PIL import Image
 from ..arrays import Plane, resize_linear
 from ..errors import UserError
 from ..inference.alternatives import LEAST_DIFFERENCE, alternative_photos, object_pictures
-from ..inference.predictor import Predictor
+from ..inference.predictor import Predictor, working_size_for
 from ..inference.settings import Settings
-from ..model.checkpoints import BUNDLED
+from ..model.checkpoints import BUNDLED, crop_size_of, find_checkpoint
 from ..model.hints import Hint, as_strokes, parse_hint, parse_hints, strokes_of_file
 from ..pictures.photo import Photo
 from ..pictures.reading import read_picture
@@ -416,7 +416,7 @@ class _Side:
 
 
 def _side() -> _Side:
-    usual = colorizer_for(None).predictor.working_size(Settings())
+    usual = working_size_for(crop_size_of(find_checkpoint(None)))  # without loading it: the page opens before
     vividness, look_chosen = looks()
     saturation = gr.Slider(0, 200, 100, step=5, label="Saturation %", info="Paler, stronger", buttons=[])
     strength = gr.Slider(0, 100, 100, step=5, label="Color strength %", info="0 is gray", buttons=[])
