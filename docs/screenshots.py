@@ -84,7 +84,6 @@ def main() -> None:
         save(shot(page), "alternatives")
         page = opened(browser, address, 1366, 700)
         page.locator("#many input[type=file]").set_input_files(PHOTOS)
-        page.get_by_role("button", name="Color them").click()
         page.get_by_role("button", name="Download all (zip)").wait_for()
         save(shot(page), "album")
         small = []
