@@ -159,7 +159,7 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
         size, info = about["size"], about["info"]
         fingerprint, weights = about["features_fingerprint"], about["features_weights"]
         texts = all(text is None or isinstance(text, str) for text in (fingerprint, weights))
-        if not (isinstance(size, int) and size > 0 and isinstance(info, dict) and texts and len(prior) == N_BINS):
+        if not (isinstance(size, int) and size >= 0 and isinstance(info, dict) and texts and len(prior) == N_BINS):
             raise TypeError("metadata of other types")
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
         raise UserError(

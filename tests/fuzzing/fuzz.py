@@ -24,6 +24,8 @@ from pathlib import Path
 
 import atheris
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 with atheris.instrument_imports(include=["colorizer", "PIL"]):
     import numpy as np
     from PIL import Image

@@ -119,6 +119,8 @@ def test_the_slider_and_the_tabs_by_arrow_keys(browser: Browser, app: tuple[str,
     handle = page.get_by_role("slider", name="Before and after")
     expect(handle).to_be_focused(timeout=WAIT)
     expect(page.locator("#said")).to_have_text("astronaut.jpg is in color.")
+    expect(page.locator("#slider img").last).to_be_visible(timeout=WAIT)
+    page.wait_for_timeout(1500)  # until it has its place
     assert handle.get_attribute("aria-valuenow") == "50"
     page.keyboard.press("PageUp")
     expect(handle).to_have_attribute("aria-valuenow", "60")
