@@ -116,6 +116,12 @@ class TrainingOptions:
         return TrainingConfig(**chosen)
 
 
+_LEAST = {
+    "epochs": 1, "batch_size": 1, "size": 32, "log_every": 1, "save_every": 1, "workers": 0, "seed": 0,
+    "validation_pictures": 1, "limit": 2,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class TrainingConfig(TrainingOptions):
     """A training run: the same as its options, with the network's own values where nothing was chosen."""
@@ -130,9 +136,9 @@ class TrainingConfig(TrainingOptions):
             if choices and value not in choices:
                 raise UserError(f"{_words(option.name)} must be one of {', '.join(choices)}, not {value!r}.")
         NetworkConfig(self.network, self.objective, self.features)
-        for name, low in (("epochs", 1), ("batch_size", 1), ("size", 32), ("log_every", 1), ("save_every", 1)):
-            if getattr(self, name) < low:
-                raise UserError(f"{_words(name)} must be at least {low}, not {getattr(self, name)}.")
+        for name, low in _LEAST.items():
+            if (value := getattr(self, name)) is not None and value < low:
+                raise UserError(f"{_words(name)} must be at least {low}, not {value}.")
         if self.size % 32:
             raise UserError(f"The crop size must be a multiple of 32, not {self.size}.")
         if not 0 < self.validation < 1:
@@ -152,9 +158,6 @@ class TrainingConfig(TrainingOptions):
                 raise UserError(f"{_words(name)} must be positive, not {getattr(self, name)}.")
         if not 0 <= self.weight_decay < math.inf:
             raise UserError(f"The weight decay must be 0 or more, not {self.weight_decay}.")
-        for name, low in (("workers", 0), ("seed", 0), ("validation_pictures", 1), ("limit", 2)):
-            if (value := getattr(self, name)) is not None and value < low:
-                raise UserError(f"{_words(name)} must be at least {low}, not {value}.")
 
     @classmethod
     def read(cls, values: dict[str, Any]) -> TrainingConfig:

@@ -80,6 +80,10 @@ class Run:
         if (other := self.process()) not in (None, process.pid):
             raise UserError(f"The run {self.folder.name} is still going, as process {other}. Stop it first.")
         write_text(self.folder / "process.json", json.dumps(process._asdict()))
+        self.forget_end()
+
+    def forget_end(self) -> None:
+        """How it ended before, and that it was asked to, counts no more."""
         for name in ("outcome.json", _ASKED):
             (self.folder / name).unlink(missing_ok=True)
 
@@ -240,8 +244,7 @@ def start(folder: Path, arguments: Iterable[str]) -> Run:
         log.write(f"Started {datetime.now():%Y-%m-%d %H:%M:%S}: train.py {' '.join(arguments)}\n".encode())
         log.flush()
         # It registers itself, too, once it has imported all it needs; until then this keeps others away.
-        for name in ("outcome.json", _ASKED):
-            (folder / name).unlink(missing_ok=True)
+        run.forget_end()
         process = launch("colorizer.commands.train", arguments, log.fileno())
         write_text(folder / "process.json", json.dumps(process._asdict()))
     return run

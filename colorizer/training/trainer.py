@@ -72,7 +72,7 @@ class Trainer:
             cpu=device.type == "cpu", mixed_precision=precision, log_with=_tracker(config.log_with),
             project_dir=config.output,
         )  # fmt: skip
-        self.lost, self.told = 0, False  # pictures that can't be read any more
+        self.lost = 0  # pictures that can't be read any more
         self.main, self.device = self.accelerator.is_main_process, self.accelerator.device
         self.run = Run(Path(config.output))
         if not resume:
@@ -326,7 +326,7 @@ class Trainer:
 
     def _count_lost(self, batch: Sample) -> None:
         """Say that pictures are gone; stop when it is too many of them."""
-        lost = int(batch.lost.sum())
+        lost, before = int(batch.lost.sum()), self.lost
         self.lost += lost
         if 2 * int((batch.lost > 0).sum()) > len(batch.lost):
             self._save()
@@ -334,8 +334,7 @@ class Trainer:
                 f"Most of the pictures in {self.config.data} can't be read any more. Bring them back, then resume "
                 f"the run."
             )
-        if lost and not self.told:
-            self.told = True
+        if lost and not before:
             self.log(f"Some pictures in {self.config.data} can't be read any more; others stand in for them.")
 
     def _check_finite(self, value: float) -> None:

@@ -130,20 +130,23 @@ def session() -> str:
 # ----------------------------------------------------------------------------------------------- what
 
 
-def check_paths(data: Any) -> None:
+def check_paths(data: Any) -> bool:
     """Refuse files, anywhere in what a client sent, that it has not uploaded.
 
+    Returns:
+        whether there are files in it.
     Raises:
         gr.Error: one lies elsewhere, or is a folder, a device or a pipe.
     """
+    found, within = False, data
     if isinstance(data, dict):
-        if isinstance(data.get("path"), str) and not is_upload(data["path"]):
-            raise gr.Error("This file was not uploaded here, or it was put away. Drop it again.", print_exception=False)
-        for value in data.values():
-            check_paths(value)
-    elif isinstance(data, list | tuple):
-        for value in data:
-            check_paths(value)
+        within = data.values()
+        if (found := isinstance(data.get("path"), str)) and not is_upload(data["path"]):
+            message = "This file was not uploaded here, or it was put away. Drop it again."
+            raise gr.Error(message, print_exception=False)
+    elif not isinstance(data, list | tuple):
+        return False
+    return any([found, *map(check_paths, within)])  # all of them, whatever the first one is
 
 
 def check_room() -> None:

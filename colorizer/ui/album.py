@@ -72,7 +72,7 @@ def colorize_all(
     note: bool, checkpoint: str,
 ) -> Iterator[tuple[Any, ...]]:  # fmt: skip
     """Color what was dropped: progress, gallery, problems, the zip, the token to stop it by."""
-    settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
+    settings = settings_of(vividness, saturation, strength, 0)
     colorizer, folder = colorizer_for(checkpoint), result_folder()
     # Its credit stays, for copies that are corrected later.
     output = Output(None if format == "same" else format, int(quality), note, colorizer.predictor.credit)
@@ -153,7 +153,7 @@ def colorize_batch(
     Returns:
         a zip file of the colored pictures, and what became of each: {"colorized": [name, ...], "failed": {name: why}}.
     """
-    settings = Settings(vividness=vividness / 100, saturation=saturation / 100, strength=strength / 100)
+    settings = settings_of(vividness, saturation, strength, 0)
     output, folder = Output(None if format == "same" else format, int(quality), note), result_folder()
     jobs = _plan(files, folder, output)
     album = Album(folder, settings, output, checkpoint)

@@ -13,7 +13,7 @@ from ..limits import limits
 from . import colorize, evaluate, train
 from .common import colorizer_for, computing
 from .page import PageBlocks
-from .texts import texts
+from .texts import LANGUAGES, texts
 from .theme import CSS, theme
 
 _PAGE_JS, _TRANSLATE_JS = (
@@ -34,7 +34,11 @@ def build() -> gr.Blocks:
                 evaluate_with = evaluate.build()
             with training:
                 parts = train.build(tabs, colorize_with, evaluate_with)
-        page.load(None, js=_TRANSLATE_JS.replace("TEXTS;", f"{json.dumps(texts())};"), api_visibility="private")
+        page.load(
+            None,
+            js=_TRANSLATE_JS.replace("LANGUAGES_AND_TEXTS;", f"{json.dumps([LANGUAGES, texts()])};"),
+            api_visibility="private",
+        )
         page.load(None, js=_PAGE_JS, api_visibility="private")
         page.load(train.greet, None, parts, api_visibility="private", show_progress="hidden")
     return page.queue(max_size=limits().queue, default_concurrency_limit=4)

@@ -520,7 +520,7 @@ def build(page: gr.Blocks) -> gr.Dropdown:
     ask.click(show_alternatives, [photo, canvas, *side.knobs], [gallery, colorings, said], trigger_mode="once", **quiet)
     taken = gallery.select(take, colorings, [canvas, views, gallery], api_visibility="private")
     recolored(taken.then)
-    side.save.click(
+    made = side.save.click(
         download,
         [photo, canvas, *side.knobs, *side.output],
         saved,
@@ -528,7 +528,9 @@ def build(page: gr.Blocks) -> gr.Dropdown:
         js=_MAKING,
         show_progress="hidden",
         **quiet,
-    ).success(None, saved, None, js=_SAVE, api_visibility="private").then(None, js=_DONE, api_visibility="private")
+    )
+    made.success(None, saved, None, js=_SAVE, api_visibility="private")
+    made.then(None, js=_DONE, api_visibility="private")  # also when there is no file
     side.again.click(
         lambda kept: (None, gr.Column(visible=True), gr.Column(visible=False), offered(kept)), kept,
         [photo, begin, work, resume], api_visibility="private",

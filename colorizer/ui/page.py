@@ -16,8 +16,7 @@ class PageBlocks(gr.Blocks):
         self, block_fn: Any, inputs: list[Any], state: Any = None, explicit_call: bool = False
     ) -> Any:
         """As Gradio's, which would decode photographs first, and fail in its own words."""
-        if not explicit_call:  # which is the program's own
-            check_paths(inputs)
+        if not explicit_call and check_paths(inputs):  # explicit ones are the program's own
             check_room()
         for block in block_fn.inputs:
             field = state[block._id] if state is not None and block._id in state else block  # a page has its own copies

@@ -1,7 +1,7 @@
 // The page in the browser's language: what is in the table of texts is replaced wherever it appears, as text, as an
-// attribute, and as a sentence with markup in it. TEXTS is {English: [German, French, Spanish, Portuguese]}.
+// attribute, and as a sentence with markup in it. LANGUAGES_AND_TEXTS is [[language, ...], {English: [in each of them]}].
 () => {
-    const LANGUAGES = ["de", "fr", "es", "pt"];
+    const [LANGUAGES, TABLE] = LANGUAGES_AND_TEXTS;
     const wanted = (navigator.languages || [navigator.language]).map((tag) => tag.slice(0, 2).toLowerCase());
     const language = wanted.find((tag) => tag === "en" || LANGUAGES.includes(tag)) || "en";
     document.documentElement.lang = language;
@@ -10,7 +10,6 @@
         window.colorizerText = (text) => text;
         return;
     }
-    const TABLE = TEXTS;
     const escaped = (text) => text.replace(/[.*+?^$()|[\]\\]/g, "\\$&");
     const patterns = Object.keys(TABLE).filter((text) => text.includes("{}"))
         .sort((a, b) => b.length - a.length) // the most particular one first
