@@ -66,49 +66,8 @@ def decoded_loss(ab: Tensor, true: Tensor) -> Tensor:
     return torch.log1p((ab - true).square().mean((1, 2, 3))).mean()
 
 
-class PatchDiscriminator(nn.Module):
-    """Tells true colors from the network's, patch by patch, given L (Isola et al. 2017, section 3.2.2).
-
-    Its layers are normalized spectrally (Miyato et al. 2018), its loss is the hinge (Lim and Ye 2017).
-    """
-
-    WIDTH = 48
-
-    def __init__(self) -> None:
-        super().__init__()
-        width = self.WIDTH
-        shapes = [
-            (3, width, 3, 1),
-            (width, 2 * width, 4, 2),
-            (2 * width, 4 * width, 4, 2),
-            (4 * width, 4 * width, 3, 1),
-        ]
-        layers: list[nn.Module] = []
-        for inputs, outputs, kernel, stride in shapes:
-            conv = nn.Conv2d(inputs, outputs, kernel, stride, padding=1)
-            layers += [nn.utils.parametrizations.spectral_norm(conv), nn.LeakyReLU(0.2)]
-        last = nn.utils.parametrizations.spectral_norm(nn.Conv2d(4 * width, 1, 1))
-        self.layers = nn.Sequential(*layers, last)
-
-    def forward(self, lightness: Tensor, ab: Tensor) -> Tensor:
-        """How true each patch looks, (N, 1, h/4, w/4).
-
-        Args:
-            lightness: (N, 1, h, w), L in [0, 100].
-            ab: (N, 2, h, w) in Lab units.
-        """
-        return cast(Tensor, self.layers(torch.cat([lightness / 50 - 1, ab / 50], dim=1)))
-
-    def loss(self, lightness: Tensor, true: Tensor, made: Tensor) -> Tensor:
-        """Of itself: 0 when it tells all apart by a margin, 2 when it tells nothing."""
-        return F.relu(1 - self(lightness, true)).mean() + F.relu(1 + self(lightness, made.detach())).mean()
-
-
-class PerceptualLoss(nn.Module):
-    """Distance of two pictures' features in a frozen classifier (Johnson, Alahi and Fei-Fei 2016, eq. 2, by cosine).
-
-    Rewards colors by which things are recognized, where a likelihood rewards the ones that are common.
-    """
+class FrozenClassifier(nn.Module):
+    """Sees pictures as a pretrained classifier does, which stays as it is."""
 
     MAPS = (2, 3, 4)  # of tf_efficientnet_lite0, at strides 8, 16 and 32
 
@@ -116,22 +75,30 @@ class PerceptualLoss(nn.Module):
         super().__init__()
         self.backbone = backbone.requires_grad_(False).eval()
 
-    def train(self, mode: bool = True) -> PerceptualLoss:
+    def train(self, mode: bool = True) -> FrozenClassifier:
         """Stays in eval mode."""
         return super().train(False)
 
-    def forward(self, colorized: Tensor, true: Tensor) -> Tensor:
-        """Mean of 1 - cosine over the maps' pixels and the pooled vector, 0 to 2.
+    def forward(self, rgb: Tensor) -> list[Tensor]:
+        """Maps (N, C, H/8, W/8) and coarser ones, and last the pooled vector (N, C).
 
         Args:
-            colorized, true: (N, 3, H, W) sRGB in [0, 1].
+            rgb: (N, 3, H, W) sRGB in [0, 1].
         """
-        with torch.no_grad():
-            wanted = self._features(true)
-        pairs = zip(self._features(colorized), wanted, strict=True)
-        return torch.stack([(1 - F.cosine_similarity(a, b, dim=1)).mean() for a, b in pairs]).mean()
-
-    def _features(self, rgb: Tensor) -> list[Tensor]:
         seen = (rgb * 2 - 1).contiguous(memory_format=torch.channels_last)
         maps, pooled = encoder_maps(self.backbone, seen, list(self.MAPS))
         return [*maps, pooled]
+
+
+def perceptual_loss(made: list[Tensor], true: list[Tensor]) -> Tensor:
+    """Distance of two pictures' features in a frozen classifier (Johnson, Alahi and Fei-Fei 2016, eq. 2, by cosine).
+
+    Rewards colors by which things are recognized, where a likelihood rewards the ones that are common.
+
+    Args:
+        made, true: maps (N, C, h, w), or vectors (N, C).
+    Returns:
+        the mean of 1 - cosine over each one's places, and over all of them, 0 to 2.
+    """
+    pairs = zip(made, true, strict=True)
+    return torch.stack([(1 - F.cosine_similarity(a, b, dim=1)).mean() for a, b in pairs]).mean()

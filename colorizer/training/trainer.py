@@ -48,14 +48,15 @@ from ..model.pretrained import load_backbone, load_extractor
 from ..pictures.photo import Photo
 from ..pictures.writing import write_picture
 from .config import TrainingConfig
-from .losses import PatchDiscriminator, PerceptualLoss, decoded_loss, loss_function
+from .discriminators import Discriminators, Seen
+from .losses import FrozenClassifier, decoded_loss, loss_function, perceptual_loss
 from .optim import AverageWeights, choose_precision, learning_rate_factor
 from .runs import Run
 from .signals import StopRequest, leave_stopping_to_the_parent
 from .validation import validate
 
 _MOST_WORKERS = 16  # that decode pictures for one GPU
-_JUDGES_RATE, _JUDGES_START = 4e-4, 120  # learning rate of a discriminator, and steps that it takes alone at first
+_JUDGES_RATE, _JUDGES_START = 4e-4, 120  # learning rate of the discriminators, and steps that they take alone at first
 _LEAST_COMPARED = 8  # validation pictures, to say which of two networks is better
 ENCODER_LEARNING_RATE = 0.2  # of the rest's: pretrained layers are tuned, not learned
 CHANNELS_LAST = torch.channels_last
@@ -161,16 +162,19 @@ class Trainer:
             self.average.module.load_state_dict(state["average"])
         self.average.module.to(self.device).to(memory_format=CHANNELS_LAST)
         network.to(memory_format=CHANNELS_LAST)
-        self.perceptual: PerceptualLoss | None = None
-        if config.perceptual:
+        self.classifier: FrozenClassifier | None = None
+        if config.perceptual or config.adversarial:
             classifier = load_backbone("tf_efficientnet_lite0").to(memory_format=CHANNELS_LAST)
-            self.perceptual = PerceptualLoss(classifier).to(self.device)
-        self.judge: PatchDiscriminator | None = None
+            self.classifier = FrozenClassifier(classifier).to(self.device)
+        self.judges: Discriminators | None = None
         if config.adversarial:
-            self.judge = PatchDiscriminator().to(self.device)
-            self.judges_optimizer = torch.optim.Adam(self.judge.parameters(), _JUDGES_RATE, betas=(0.0, 0.99))
+            assert self.classifier is not None
+            with torch.no_grad():
+                features = self.classifier(torch.zeros(1, 3, 64, 64, device=self.device))
+            self.judges = Discriminators([f.shape[1] for f in features]).to(self.device)
+            self.judges_optimizer = torch.optim.Adam(self.judges.parameters(), _JUDGES_RATE, betas=(0.0, 0.99))
             if state is not None:
-                self.judge.load_state_dict(state["judge"])
+                self.judges.load_state_dict(state["judges"])
                 self.judges_optimizer.load_state_dict(state["judges_optimizer"])
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
         if config.compile:
@@ -309,10 +313,8 @@ class Trainer:
         loss = loss_function(output, ab, self.config.objective, self.bin_weights)
         if self.config.decoded:
             loss = loss + self.config.decoded * decoded_loss(self._colors(output, LOOKS["cautious"]), ab)
-        if self.perceptual is not None:
-            loss = loss + self.config.perceptual * self._perceptual(output, lab, batch.rgb)
-        if self.judge is not None:
-            loss = loss + self.config.adversarial * self._adversarial(self.judge, output, lab)
+        if self.classifier is not None:
+            loss = loss + self._looks(self.classifier, output, lab, batch.rgb)
         value = float(loss.detach())
         self._check_finite(value)
         self.accelerator.backward(loss)
@@ -345,30 +347,36 @@ class Trainer:
         way = "Resume with a lower" if sound.exists() else "Start anew with a lower"
         raise UserError(f"The learning came apart at step {self.step}: the loss is {value}. {way} --learning-rate.")
 
-    def _perceptual(self, output: Tensor, lab: Tensor, rgb: Tensor) -> Tensor:
-        """Of every other picture, colored by default."""
-        half = slice(0, None, 2)
-        ab = self._colors(output[half], LOOKS["natural"])
+    def _looks(self, classifier: FrozenClassifier, output: Tensor, lab: Tensor, rgb: Tensor) -> Tensor:
+        """What a classifier, and discriminators, have against the colors; the classifier sees every other picture."""
+        config, half = self.config, slice(0, None, 2)
+        vivid = self.judges is not None and self.step % 2 == 1  # each in turn, so that all looks gain
+        ab = self._colors(output[half], LOOKS["vivid" if vivid else "natural"])
         ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
-        colorized = lab_to_rgb_tensor(torch.cat([lab[half, :1], ab], dim=1))
-        assert self.perceptual is not None
-        return cast(Tensor, self.perceptual(colorized, rgb[half].to(self.device) / 255))
+        made = classifier(lab_to_rgb_tensor(torch.cat([lab[half, :1], ab], dim=1)))
+        with torch.no_grad():
+            true = classifier(rgb[half].to(self.device) / 255)
+        loss = config.perceptual * perceptual_loss(made, true)
+        if self.judges is not None:
+            small = F.interpolate(lab, output.shape[-2:], mode="area")
+            colored = Seen(small[:, :1], self._colors(output, LOOKS["vivid"]), made)
+            loss = loss + config.adversarial * self._adversarial(
+                self.judges, Seen(small[:, :1], small[:, 1:], true), colored
+            )
+        return loss
 
-    def _adversarial(self, judge: PatchDiscriminator, output: Tensor, lab: Tensor) -> Tensor:
-        """What the discriminator has against vivid colors; it takes a step itself first."""
-        small = F.interpolate(lab, output.shape[-2:], mode="area")
-        lightness, true = small[:, :1], small[:, 1:]
-        made = self._colors(output, LOOKS["vivid"])
-        own = judge.requires_grad_(True).loss(lightness, true, made)
+    def _adversarial(self, judges: Discriminators, true: Seen, made: Seen) -> Tensor:
+        """What discriminators have against the colors; they take a step themselves first."""
+        own = judges.requires_grad_(True).loss(true, made)
         self.judges_optimizer.zero_grad()
         self.accelerator.backward(own)
         if self.accelerator.num_processes > 1:
-            for parameter in judge.parameters():
+            for parameter in judges.parameters():
                 parameter.grad = cast(Tensor, self.accelerator.reduce(parameter.grad, "mean"))
         self.judges_optimizer.step()
         if self.step < _JUDGES_START:
             return own.new_zeros(())
-        return -cast(Tensor, judge.requires_grad_(False)(lightness, made)).mean()
+        return judges.requires_grad_(False).objection(made)
 
     def _colors(self, output: Tensor, look: Settings) -> Tensor:
         return predicted_ab(output, self.config.objective, self.prior, look.alpha, look.annealing)
@@ -456,9 +464,9 @@ class Trainer:
             self.accelerator.log({k: v for k, v in values.items() if not isinstance(v, str)}, step=self.step)
 
     def _judges_state(self) -> dict[str, Any]:
-        if self.judge is None:
+        if self.judges is None:
             return {}
-        return {"judge": self.judge.state_dict(), "judges_optimizer": self.judges_optimizer.state_dict()}
+        return {"judges": self.judges.state_dict(), "judges_optimizer": self.judges_optimizer.state_dict()}
 
     def _save(self) -> None:
         """The full state, from which the run resumes as if it had never stopped."""

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from colorizer.color.bins import N_BINS, ab_bins, annealed_mean, soft_encode
 from colorizer.model.pretrained import load_backbone
-from colorizer.training.losses import PatchDiscriminator, PerceptualLoss, decoded_loss, loss_function
+from colorizer.training.discriminators import Discriminators, Seen
+from colorizer.training.losses import FrozenClassifier, decoded_loss, loss_function, perceptual_loss
 
 
 def test_losses_are_zero_only_at_the_truth() -> None:
@@ -62,35 +63,62 @@ def test_the_error_of_decoded_colors_moves_logits_towards_the_true_color() -> No
 
 
 def test_the_perceptual_loss_sees_colors_and_leaves_the_classifier_as_it_is() -> None:
-    perceptual = PerceptualLoss(load_backbone("tf_efficientnet_lite0"))
+    classifier = FrozenClassifier(load_backbone("tf_efficientnet_lite0"))
     torch.manual_seed(0)
     true = F.interpolate(torch.rand(1, 3, 4, 4), 64, mode="bilinear")
     gray = true.mean(1, keepdim=True).expand_as(true).clone().requires_grad_()
-    assert perceptual(true, true).item() == pytest.approx(0, abs=1e-6)
-    loss = perceptual(gray, true)
+    assert perceptual_loss(classifier(true), classifier(true)).item() == pytest.approx(0, abs=1e-6)
+    loss = perceptual_loss(classifier(gray), classifier(true))
     assert 0 < loss.item() < 2
     loss.backward()
+    assert gray.grad is not None
     assert gray.grad.abs().sum() > 0
-    assert all(p.grad is None for p in perceptual.backbone.parameters())
-    assert not perceptual.train().backbone.training
+    assert all(p.grad is None for p in classifier.backbone.parameters())
+    assert not classifier.train().backbone.training
 
 
-def test_a_discriminator_learns_to_tell_true_colors_patch_by_patch() -> None:
-    torch.manual_seed(0)
-    judge = PatchDiscriminator()
-    lightness, true, made = (
-        torch.full((4, 1, 32, 32), 50.0),
-        torch.full((4, 2, 32, 32), 30.0),
-        torch.zeros(4, 2, 32, 32),
-    )
-    assert judge(lightness, true).shape == (4, 1, 8, 8)
-    assert float(judge.loss(lightness, true, true).detach()) >= 2, "what is the same can't be told apart"
-    optimizer = torch.optim.Adam(judge.parameters(), 1e-3)
+def _learn(judges: Discriminators, true: Seen, made: Seen) -> None:
+    optimizer = torch.optim.Adam(judges.parameters(), 1e-3)
     for _ in range(60):
         optimizer.zero_grad()
-        judge.loss(lightness, true, made).backward()
+        judges.loss(true, made).backward()
         optimizer.step()
-    assert float(judge.loss(lightness, true, made).detach()) < 0.5
-    half = torch.cat([true[..., :16], made[..., 16:]], dim=-1)
-    opinion = judge(lightness, half).mean((0, 1, 2))
+
+
+def _seen(ab: torch.Tensor, value: float) -> Seen:
+    """Of even lightness, with two maps and a vector of features that have this value at the first channel."""
+    features = [torch.ones(4, 8, 4, 4), torch.ones(4, 16, 2, 2), torch.ones(4, 16)]
+    for map_ in features:
+        map_[:, 0] = value
+    return Seen(torch.full((4, 1, 32, 32), 50.0), ab, features)
+
+
+def test_discriminators_learn_to_tell_true_colors_patch_by_patch_and_by_what_a_classifier_sees() -> None:
+    torch.manual_seed(0)
+    judges = Discriminators([8, 16, 16])
+    true, made = _seen(torch.full((4, 2, 32, 32), 30.0), 6.0), _seen(torch.zeros(4, 2, 32, 32), -6.0)
+    assert [tuple(said.shape) for said in judges(true)] == [(4, 1, 8, 8), (4, 1, 4, 4), (4, 1, 2, 2), (4, 1, 1, 1)]
+    assert float(judges.loss(true, true).detach()) >= 4, "what is the same can't be told apart"
+    _learn(judges, true, made)
+    assert float(judges.loss(true, made).detach()) < 1
+    assert all(t.mean() > m.mean() for t, m in zip(judges(true), judges(made), strict=True))
+    half = torch.cat([true.ab[..., :16], made.ab[..., 16:]], dim=-1)
+    opinion = judges.patches(true.lightness, half).mean((0, 1, 2))
     assert opinion[0] > opinion[-1], "each patch for itself"
+
+
+def test_what_discriminators_object_to_points_to_true_colors() -> None:
+    torch.manual_seed(0)
+    judges = Discriminators([8, 16, 16])
+    true, made = _seen(torch.full((4, 2, 32, 32), 30.0), 6.0), _seen(torch.zeros(4, 2, 32, 32), -6.0)
+    _learn(judges, true, made)
+    assert judges.objection(made) > judges.objection(true)
+    ab, vector = made.ab.clone().requires_grad_(), made.features[-1].clone().requires_grad_()
+    judges.objection(Seen(made.lightness, ab, [*made.features[:-1], vector])).backward()
+    assert ab.grad is not None
+    assert vector.grad is not None
+    for gradient in (ab.grad, vector.grad[:, 0]):
+        assert gradient.mean() < 0, "more of what the true ones have is less to object to"
+    ab = made.ab.clone().requires_grad_()
+    judges.loss(true, made._replace(ab=ab)).backward()
+    assert ab.grad is None, "their own loss does not reach the colors"

@@ -177,13 +177,11 @@ def test_a_run_killed_at_6_random_moments_ends_with_the_same_weights(photo_folde
         if begin is None:
             shutil.rmtree(run.folder, ignore_errors=True)
         process = _train_py(*(begin or [*settings, "--output", str(run.folder)]))
-        if kill % 4:  # while it learns, validates or saves; else while it starts
-            before = (run.folder / "metrics.jsonl").stat().st_mtime_ns if begin else 0
-            until = time.monotonic() + 60
+        if kill % 4:  # while it learns, validates or saves, after it saved for the first time; else while it starts
+            before = (run.folder / "last.pt").stat().st_mtime_ns if begin else 0
+            until = time.monotonic() + 120
             while time.monotonic() < until and process.poll() is None:
-                if (run.folder / "metrics.jsonl").exists() and (
-                    (run.folder / "metrics.jsonl").stat().st_mtime_ns > before and run.metrics()[-1]["event"] != "start"
-                ):
+                if (run.folder / "last.pt").exists() and (run.folder / "last.pt").stat().st_mtime_ns > before:
                     break
                 time.sleep(0.005)
             time.sleep(rng.uniform(0, 0.5))
