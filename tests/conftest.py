@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import signal
@@ -112,16 +113,23 @@ def python() -> str:
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """(address, runs folder) of a running app.py."""
+    with serve_app(tmp_path_factory.mktemp("app")) as served:
+        yield served
+
+
+@contextlib.contextmanager
+def serve_app(folder: Path, **more: str) -> Iterator[tuple[str, Path]]:
+    """(address, runs folder) of an app.py that runs meanwhile, with these variables of the environment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    folder = tmp_path_factory.mktemp("app")
     environment = {
         **os.environ, "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port),
         "COLORIZER_RUNS": str(folder / "runs"), "GRADIO_TEMP_DIR": str(folder / "gradio"), "OMP_NUM_THREADS": "1",
         "COLORIZER_OWNER_PASSWORD": PASSWORD,
     }  # fmt: skip
     environment.pop("SPACE_ID", None)
+    environment.update(more)
     with (folder / "log.txt").open("wb") as log:
         process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
@@ -136,7 +144,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
         for run in find_runs(folder / "runs"):  # they outlive the app, and would a failed test
             if (pid := run.process()) is not None:
                 os.kill(pid, signal.SIGKILL)
-    assert "Traceback" not in (folder / "log.txt").read_text()
+    said = (folder / "log.txt").read_text()
+    assert said.count("Traceback") == said.count("`spaces` package is required"), said  # which the Hub's machines have
 
 
 def _wait_until_served(address: str, process: subprocess.Popen[bytes]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hmac
+import importlib.util
 import inspect
 import ipaddress
 import os
@@ -39,6 +40,12 @@ def on_space() -> bool:
     return "SPACE_ID" in os.environ
 
 
+def signs_in_on_the_hub() -> bool:
+    """Whether a Space offers to sign in with an account of the Hub: `hf_oauth: true` stands in its README.md."""
+    packages = all(importlib.util.find_spec(name) for name in ("authlib", "itsdangerous"))
+    return on_space() and bool(os.environ.get("OAUTH_CLIENT_SECRET")) and packages
+
+
 def is_private() -> bool:
     """Whether the server is for this computer alone."""
     shared = os.environ.get("GRADIO_SHARE", "false").lower() not in ("", "0", "false")
@@ -58,12 +65,12 @@ def is_owner() -> bool:
 
     That is who sits at the computer: the server is bound to it alone, and the request comes from it, is addressed to it
     (a foreign name in the address is another page's trick), and was forwarded by nobody. From elsewhere, it is who gave
-    $COLORIZER_OWNER_PASSWORD.
+    $COLORIZER_OWNER_PASSWORD, or signed in on the Hub as the owner of the Space.
     """
     request = LocalContext.request.get(None)
     if request is None:  # the program itself; within the page every call has one
         return is_private() and LocalContext.blocks.get(None) is None
-    if request.session_hash in _signed_in:
+    if request.session_hash in _signed_in or _is_spaces_owner(request):
         return True
     headers = {str(k).lower(): str(v) for k, v in dict(request.headers).items()}
     client = request.client
@@ -73,6 +80,17 @@ def is_owner() -> bool:
         is_private() and client is not None and _is_loopback(client.host) and _is_loopback(name)
         and not _FORWARDED & headers.keys()
     )  # fmt: skip
+
+
+def _is_spaces_owner(request: gr.Request) -> bool:
+    """By the session's cookie, which Gradio signs with the Space's secret."""
+    author = os.environ.get("SPACE_AUTHOR_NAME")
+    if not author or not signs_in_on_the_hub():
+        return False
+    session = getattr(request.request, "scope", {}).get("session") or {}
+    account = session.get("oauth_info") or {}
+    expired = account.get("expires_at", 0) < time.time()
+    return not expired and account.get("userinfo", {}).get("preferred_username") == author
 
 
 def sign_in(password: str) -> None:

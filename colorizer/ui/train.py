@@ -26,7 +26,7 @@ from ..pictures.sources import ZipSource
 from ..processes import run_module
 from ..training.config import TrainingConfig, TrainingOptions
 from ..training.runs import find_runs, start
-from .access import check_folder, is_owner, keep_upload, on_space, owner_only, sign_in
+from .access import check_folder, is_owner, keep_upload, on_space, owner_only, sign_in, signs_in_on_the_hub
 from .common import checkpoint_names, duration, friendly, plain, result_folder, runs_folder
 from .run_view import NAME, follow, named_run
 
@@ -303,6 +303,8 @@ def _gate() -> tuple[gr.Column, gr.Textbox, gr.Button]:
         with gr.Row(equal_height=True):
             password = gr.Textbox(label="Password", type="password", info="For whoever runs this page", scale=3)
             button = gr.Button("Sign in", scale=1, min_width=90)
+    if signs_in_on_the_hub():
+        gr.LoginButton(logout_value="Sign out ({})", size="md", elem_id="hub")
     return gate, password, button
 
 
