@@ -25,6 +25,7 @@ class Limits:
     upload_megabytes: int = _limit(200, "of a file that is given to the page")
     uploads_megabytes: int = _limit(20_000, "of all files that are on the page's server at a time")
     results_megabytes: int = _limit(20_000, "of all colored files that are on the page's server at a time")
+    visitor_megabytes: int = _limit(2000, "of all colored files of one page; its oldest go first")
     runs: int = _limit(4, "training runs that wait and run at a time")
     queue: int = _limit(500, "requests that wait for the page's server")
     seconds: int = _limit(3600, "that an album or an evaluation on the page takes")

@@ -113,17 +113,38 @@ def test_runs_that_wait_and_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
 def test_results_are_put_away_without_a_race(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(common, "_RESULTS", tmp_path)
     for k in range(60):
-        (tmp_path / f"old{k}").mkdir()
-        (tmp_path / f"old{k}" / "photo.png").write_bytes(bytes(100))
-        os.utime(tmp_path / f"old{k}", (time.time() - 9000,) * 2)
+        old = tmp_path / "page" / f"old{k}"
+        old.mkdir(parents=True)
+        (old / "photo.png").write_bytes(bytes(100))
+        os.utime(old, (time.time() - 9000,) * 2)
     with ThreadPoolExecutor(8) as pool:
         folders = list(pool.map(lambda _: common.result_folder(), range(40)))
     assert len(set(folders)) == 40
-    assert sorted(tmp_path.iterdir()) == sorted(folders), "the old ones are gone, the new ones are there"
-    _limit(monkeypatch, "results_megabytes", 1)
+    assert sorted(tmp_path.glob("*/*")) == sorted(folders), "the old ones are gone, the new ones are there"
+    assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.parametrize("limit", ["results_megabytes", "visitor_megabytes"])
+def test_the_oldest_results_go_first_and_of_a_page_that_has_much_its_own(
+    limit: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(common, "_RESULTS", tmp_path)
+    page = ""
+    monkeypatch.setattr(common, "session", lambda: page)
+    folders: list[tuple[str, Path]] = []
+    for k in range(10):
+        page = "../mine" if k % 2 else "another"  # a client names its session as it likes
+        folders.append((page, common.result_folder()))
+        (folders[-1][1] / "photo.png").write_bytes(bytes(300_000))
+        os.utime(folders[-1][1], (time.time() - 100 + k,) * 2)
+        assert tmp_path in folders[-1][1].resolve().parents
+    _limit(monkeypatch, limit, 1)
     limits.cache_clear()
-    for k, folder in enumerate(folders):
-        (folder / "photo.png").write_bytes(bytes(300_000))
-        os.utime(folder, (time.time() - 100 + k,) * 2)
+    page = "../mine"
     common.result_folder()
-    assert [folder.exists() for folder in folders] == [False] * 37 + [True] * 3, "the newest that fit stay"
+    if limit == "results_megabytes":
+        assert [folder.exists() for _, folder in folders] == [False] * 7 + [True] * 3, "the newest that fit stay"
+    else:
+        mine = [folder.exists() for page, folder in folders if page == "../mine"]
+        assert mine == [False] * 2 + [True] * 3
+        assert all(folder.exists() for page, folder in folders if page == "another")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import functools
+import hashlib
 import html
 import inspect
 import os
@@ -13,7 +14,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -26,7 +27,7 @@ from ..limits import limits
 from ..model.checkpoints import BUNDLED, find_checkpoint
 from ..model.published import PUBLISHED, find_published
 from ..training.runs import find_runs
-from .access import check_checkpoint, is_owner
+from .access import check_checkpoint, is_owner, session
 
 HEAVY = "heavy"  # concurrency_id of everything that computes: one at a time
 _RESULTS = Path(tempfile.gettempdir()) / f"colorizer-results-{os.getuid() if hasattr(os, 'getuid') else 0}"
@@ -123,23 +124,27 @@ def checkpoint_names() -> list[str]:
 
 
 def result_folder() -> Path:
-    """A new folder for the files of one answer; those of an hour ago are removed."""
-    _RESULTS.mkdir(parents=True, exist_ok=True)
+    """A new folder for the files of one answer. Those of an hour ago go, and the oldest of a page that has much."""
+    own = _RESULTS / hashlib.sha256(session().encode()).hexdigest()[:16]  # a client names its session as it likes
+    folder = own / uuid.uuid4().hex
     with _tidying:
-        put_away(_RESULTS, _KEEP_SECONDS, limits().results_megabytes)
-    folder = _RESULTS / uuid.uuid4().hex
-    folder.mkdir()
+        folder.mkdir(parents=True)
+        put_away([own], _KEEP_SECONDS, limits().visitor_megabytes)
+        put_away([f for f in _RESULTS.iterdir() if f.is_dir()], _KEEP_SECONDS, limits().results_megabytes)
+        for others in _RESULTS.iterdir():
+            with contextlib.suppress(OSError):
+                others.rmdir()  # only if there is nothing in it
     return folder
 
 
 _tidying = threading.Lock()
 
 
-def put_away(folder: Path, seconds: float, megabytes: int) -> None:
-    """Remove what lies in a folder longer than that, and the oldest as long as the rest takes more room. What vanishes
+def put_away(folders: Iterable[Path], seconds: float, megabytes: int) -> None:
+    """Remove what lies in folders longer than that, and the oldest as long as the rest takes more room. What vanishes
     meanwhile, or can't be removed, is nobody's error."""
     found = []
-    for entry in folder.iterdir():
+    for entry in (entry for folder in folders for entry in folder.iterdir()):
         with contextlib.suppress(OSError):
             size = sum(path.stat().st_size for path in entry.rglob("*") if path.is_file())
             found.append((entry.stat().st_mtime, size, entry))
