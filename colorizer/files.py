@@ -19,6 +19,22 @@ def cache_folder() -> Path:
 
 
 @contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Of what keeps `path` from being written, one sentence.
+
+    Raises:
+        UserError: no room, no permission, or no such place.
+    """
+    try:
+        yield
+    except OSError as error:
+        choose = (
+            "Choose another folder by COLORIZER_CACHE" if cache_folder() in path.parents else "Choose another place"
+        )
+        raise UserError(f"{path} can't be written: {error.strerror or error}. {choose}.") from error
+
+
+@contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """Write to a temporary name beside `path`, which takes its place at the end; on an error nothing is left.
 
@@ -29,11 +45,10 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(f"{path} can't be written: {error.strerror or error}. Choose another place.") from error
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            temporary.replace(path)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -43,6 +58,12 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file (UTF-8) whole or not at all; of file names that are no text, the odd bytes as escapes."""
     with whole_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def remember(path: Path, text: str) -> None:
+    """Write what only saves time the next time; where it can't be written, that time is not saved."""
+    with contextlib.suppress(UserError):
+        write_text(path, text)
 
 
 def code_version(parts: Iterable[str]) -> str:

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from ..arrays import resize
 from ..color.lab import rgb_to_lab_tensor
+from ..files import writing
 from ..model.backbones import EMBEDDING_DIM
 from ..model.pretrained import FeatureExtractor
 from ..pictures.reading import thumbnail_rgb
@@ -39,7 +40,8 @@ class EmbeddingCache:
             fingerprint: `FeatureExtractor.fingerprint()`.
         """
         self.folder = folder / "embeddings" / f"{fingerprint}-{_PREPROCESSING}"
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder / "lock")
         self._row_of: dict[str, int] = {}
         self._rows: npt.NDArray[np.float32] | None = None
@@ -124,9 +126,9 @@ class EmbeddingCache:
 
     def _append(self, entries: Sequence[str], rows: npt.NDArray[np.float32]) -> None:
         fresh = [k for k, entry in enumerate(entries) if entry not in self._row_of]
-        with (self.folder / "rows.f32").open("ab") as file:
+        with writing(self.folder / "rows.f32"), (self.folder / "rows.f32").open("ab") as file:
             file.write(np.ascontiguousarray(rows[fresh], dtype=np.float32).tobytes())
-        with (self.folder / "index.txt").open("a") as file:
+        with writing(self.folder / "index.txt"), (self.folder / "index.txt").open("a") as file:
             file.write("".join(f"{entries[k]}\n" for k in fresh))
         for k in fresh:
             self._row_of[entries[k]] = len(self._row_of)

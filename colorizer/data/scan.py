@@ -20,7 +20,7 @@ import numpy as np
 
 from ..color.lab import rgb_to_lab
 from ..errors import UserError
-from ..files import cache_folder, write_text
+from ..files import cache_folder, remember
 from ..pictures.reading import thumbnail_rgb
 from ..pictures.sources import PictureSource
 
@@ -85,7 +85,7 @@ def scan_pictures(
             if progress:
                 progress(done, len(source.names))
     if entries != memory:
-        write_text(memory_file, json.dumps(entries))
+        remember(memory_file, json.dumps(entries))
     seen: set[str] = set()
     scan = Scan([], {})
     for name, (_, key, verdict) in entries.items():

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..files import write_text
+from ..files import write_text, writing
 from .results import FID_DIM, PictureResult
 
 
@@ -54,15 +54,15 @@ class Store:
 
     def append(self, result: PictureResult) -> None:
         """One more picture."""
-        path = self.folder / "results.jsonl"
+        path, features = self.folder / "results.jsonl", self.folder / "features.f32"
         if result.features is not None:
             rows = path.read_bytes().count(b"\n") if path.exists() and self._rows is None else self._rows or 0
-            with (self.folder / "features.f32").open("r+b" if rows else "wb") as file:
+            with writing(features), features.open("r+b" if rows else "wb") as file:
                 file.seek(rows * result.features.nbytes)  # over what a kill left behind
                 file.write(result.features.tobytes())
             self._rows = rows + 1
         line = {k: v for k, v in vars(result).items() if k != "features"}
-        with path.open("a", encoding="utf-8") as file:
+        with writing(path), path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def _features(self, row: int) -> npt.NDArray[np.float32] | None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _CELL, _ROUNDS = 6, 3  # pixels of the network's output between the first centers; of k-means
+_MOST = 400  # centers: a larger working copy doesn't show more things, and memory would grow with its square
 _FEATURES, _LIGHT = 0.05, 0.3  # differences of cosine, and of L / 50, at which two places are no longer alike
 
 
@@ -39,7 +40,8 @@ def agreed(output: Tensor, features: Tensor, lightness: Tensor, share: float) ->
 def _parts(features: Tensor, light: Tensor) -> Tensor:
     """How much each pixel belongs to each of K parts: (h w, K), rows that sum to 1."""
     height, width = features.shape[-2:]
-    grid = max(round(height / _CELL), 1), max(round(width / _CELL), 1)
+    cell = max(_CELL, (height * width / _MOST) ** 0.5)
+    grid = max(round(height / cell), 1), max(round(width / cell), 1)
     center, center_light = (F.adaptive_avg_pool2d(x, grid)[0].flatten(1).T for x in (features, light))  # (K, C), (K, 1)
     x, x_light = (y[0].flatten(1).T for y in (features, light))  # (h w, C), (h w, 1)
     belongs = x

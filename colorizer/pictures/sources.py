@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..errors import UserError
-from ..files import cache_folder, write_text
+from ..files import cache_folder, remember
 from .reading import EXTENSIONS, MAX_BYTES, find_pictures
 
 
@@ -110,7 +110,7 @@ def _table_of_contents(shard: Path) -> dict[str, tuple[int, int]]:
             }
     except (OSError, ValueError, tarfile.TarError) as error:
         raise UserError(f"{shard} is not an uncompressed tar file that can be read.") from error
-    write_text(memory, json.dumps(contents))
+    remember(memory, json.dumps(contents))
     return contents
 
 

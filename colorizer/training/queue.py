@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from ..device import device_identity
 from ..errors import UserError
-from ..files import cache_folder, write_text
+from ..files import cache_folder, write_text, writing
 from ..processes import Process, this_process
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class _Tickets:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(folder / "lock")
 
     def draw(self) -> Path:

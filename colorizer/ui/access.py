@@ -21,7 +21,7 @@ from gradio.context import LocalContext
 from gradio.utils import get_upload_folder
 
 from ..errors import UserError
-from ..files import cache_folder
+from ..files import cache_folder, whole_file
 from ..limits import limits
 from ..model.checkpoints import BUNDLED
 from ..pictures.sources import EXAMPLES
@@ -201,8 +201,8 @@ def keep_upload(file: str) -> str:
     if not is_owner():
         return file
     target = uploads_folder() / Path(file).parent.name[:12] / Path(file).name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(file, target)
+    with whole_file(target) as temporary:
+        shutil.copyfile(file, temporary)
     return str(target)
 
 

@@ -22,6 +22,7 @@ from typing import Any, TypeVar, cast
 import gradio as gr
 
 from ..errors import UserError
+from ..files import writing
 from ..inference.colorizer import Colorizer
 from ..limits import limits
 from ..model.checkpoints import BUNDLED, find_checkpoint
@@ -128,7 +129,8 @@ def result_folder() -> Path:
     own = _RESULTS / hashlib.sha256(session().encode()).hexdigest()[:16]  # a client names its session as it likes
     folder = own / uuid.uuid4().hex
     with _tidying:
-        folder.mkdir(parents=True)
+        with writing(folder):
+            folder.mkdir(parents=True)
         put_away([own], _KEEP_SECONDS, limits().visitor_megabytes)
         put_away([f for f in _RESULTS.iterdir() if f.is_dir()], _KEEP_SECONDS, limits().results_megabytes)
         for others in _RESULTS.iterdir():

@@ -10,7 +10,7 @@ from PIL import Image
 from colorizer import Colorizer, Settings
 from colorizer.color.bins import N_BINS
 from colorizer.color.lab import rgb_to_lab
-from colorizer.inference.agreement import agreed
+from colorizer.inference.agreement import _parts, agreed
 from colorizer.pictures.photo import Photo
 
 from ..conftest import EXAMPLES
@@ -52,6 +52,11 @@ def test_lightness_tells_things_apart_too() -> None:
     left, right = found[0, :, 4, 4], found[0, :, 4, 30]
     assert torch.allclose(found[0, :, 20, 10], left, atol=1e-3)
     assert (left - right).abs().max() > 0.1
+
+
+def test_a_large_working_copy_has_no_more_things() -> None:
+    centers = [_parts(torch.randn(1, 4, h, w), torch.rand(1, 1, h, w)).shape[1] for h, w in ((48, 64), (500, 500))]
+    assert centers == [8 * 11, 400]
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (16, 96)])

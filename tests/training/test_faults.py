@@ -166,6 +166,56 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half(photo_folder: Path,
     assert Run(run).outcome().state == "failed"
 
 
+_PHOTO = "colorizer/examples/black-and-white/coffee.jpg"
+_WRITERS = {
+    "coloring": ("colorizer", _PHOTO, "-o", "{there}/coffee.png"),
+    "exporting": ("colorizer.commands.export", "bundled", "-o", "{there}/mine.safetensors"),
+    "evaluating": ("colorizer.commands.evaluate", "--data", "sample", "--limit", "2"),
+    "embeddings": (
+        "colorizer.commands.train", "--data", "{photos}", "--output", "{elsewhere}/run", "--epochs", "1",
+        "--size", "64", "--network", "fusion", "--features", "tf_efficientnet_lite0", "--workers", "0",
+    ),
+    "saving": (
+        "colorizer.commands.train", "--data", "{photos}", "--output", "{there}/run", "--epochs", "1", "--size", "32",
+        "--workers", "0",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="left out: Windows has no such limits and mounts")
+@pytest.mark.parametrize("fault", ["full", "read-only", "a file stands there"])
+@pytest.mark.parametrize("what", _WRITERS)
+def test_what_can_not_be_written_is_one_sentence(what: str, fault: str, photo_folder: Path, tmp_path: Path) -> None:
+    import resource
+
+    there, elsewhere = tmp_path / "there", tmp_path / "elsewhere"
+    there.mkdir()
+    before: tuple[str, ...] = ()
+    if fault == "read-only":
+        mount = f"mount --bind {there} {there} && mount -o remount,ro,bind {there}"
+        before = ("unshare", "--mount", "bash", "-c", f'{mount} && exec "$@"', "-")
+        if shutil.which("unshare") is None or subprocess.run([*before, "true"], capture_output=True).returncode:
+            pytest.skip("left out: no right to mount")
+    elif fault == "a file stands there":
+        there.rmdir()
+        there.touch()
+
+    def full() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+
+    module, *arguments = (word.format(there=there, elsewhere=elsewhere, photos=photo_folder) for word in _WRITERS[what])
+    done = subprocess.run(
+        [*before, sys.executable, "-m", module, *arguments], cwd=ROOT, preexec_fn=full if fault == "full" else None,
+        env={**os.environ, "COLORIZER_CACHE": str(there / "cache")}, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == (1 if what == "coloring" else 2), done.stderr
+    assert done.stderr.count("can't be written: ") == 1
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.rglob(".*.tmp"))
+
+
 def test_start_times_tell_processes_apart_that_differ_by_a_second(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.register()
