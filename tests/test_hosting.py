@@ -63,3 +63,16 @@ def test_the_descriptions_name_what_there_is() -> None:
     service = (ROOT / "hosting" / "colorizer.service").read_text()
     assert "ProtectSystem=strict" in service
     assert "--host 127.0.0.1" in service
+
+
+def test_the_lowest_versions_are_those_that_are_admitted() -> None:
+    admitted, lowest = (
+        {
+            re.sub("[-_]+", "-", name): tuple(map(int, version.split(".")))
+            for name, version in re.findall(r"^([\w-]+)[>=]=([\d.]+)$", (ROOT / file).read_text(), re.MULTILINE)
+        }
+        for file in ("requirements.txt", "tests/lowest.txt")
+    )
+    assert admitted.keys() == lowest.keys()
+    for name, version in lowest.items():
+        assert version[: len(admitted[name])] == admitted[name], name
