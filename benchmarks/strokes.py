@@ -22,7 +22,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
@@ -125,7 +124,7 @@ def main() -> int:
         before = rgb_to_lab(prepared.colorize(settings).rgb)
         hue = np.deg2rad(TURN * number)
         wanted = np.array([before[mask, 0].mean(), CHROMA * np.cos(hue), CHROMA * np.sin(hue)], np.float32)
-        a, b = fit_gamut(torch.from_numpy(wanted)[:, None, None])[1:, 0, 0].tolist()
+        a, b = fit_gamut(wanted[None, None])[0, 0, 1:].tolist()
         around = cv2.dilate(mask.astype(np.uint8), np.ones((2 * OFF + 1,) * 2)) == 0
         skin = np.isin(labels, SKIN_AND_HAIR) & around
         for name, draw in places.items():

@@ -37,6 +37,11 @@ def eight_bit(array: Array) -> Array:
 Plane = npt.NDArray[np.float32]
 
 
+def planes_of(array: Plane) -> list[Plane]:
+    """The channels of HWC, each by itself: (H, W), contiguous."""
+    return cast(list[Plane], list(cv2.split(array)))
+
+
 def resize(rgb: Array, width: int, height: int) -> Array:
     """Resize HWC or HW: averaging areas on the way down, cubic on the way up."""
     down = width * height < rgb.shape[0] * rgb.shape[1]

@@ -42,9 +42,17 @@ def half_precision(device: torch.device) -> torch.dtype | None:
 
     if device.type == "cuda":
         return torch.float16
+    return torch.bfloat16 if has_bfloat16(device) else None
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether a device computes in bfloat16 itself. Older versions of PyTorch can't tell of a CPU."""
+    import torch
+
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
     able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
-    fast = device.type == "cpu" and any(able.get(name) for name in ("avx512_bf16", "amx_bf16"))
-    return torch.bfloat16 if fast else None
+    return device.type == "cpu" and any(able.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def device_identity(device: torch.device) -> str:

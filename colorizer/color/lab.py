@@ -8,8 +8,9 @@ in strips.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -124,8 +125,10 @@ def lab_to_rgb(lab: Array, dtype: npt.DTypeLike = np.float32) -> Array:
 
 
 @lru_cache(maxsize=2)
-def _linear_table(levels: int) -> npt.NDArray[np.float32]:
-    return _linearize(torch.arange(levels, dtype=torch.float64) / (levels - 1)).numpy().astype(np.float32)
+def _y_table(levels: int) -> npt.NDArray[np.float32]:
+    """What a level of R, G and B adds to Y: (levels, 3)."""
+    linear = _linearize(torch.arange(levels, dtype=torch.float64) / (levels - 1)).numpy()
+    return (linear[:, None] * _RGB_TO_XYZ[1]).astype(np.float32)
 
 
 def lightness(rgb: Array) -> npt.NDArray[np.float32]:
@@ -137,9 +140,26 @@ def lightness(rgb: Array) -> npt.NDArray[np.float32]:
         HW float32, L in [0, 100].
     """
     scale = full_scale(rgb.dtype)
-    if scale > 1:
-        linear = _linear_table(int(scale) + 1)[rgb]
+    if rgb.dtype == np.uint8:
+        red, green, blue = cv2.split(rgb)
+        if np.array_equal(red, green) and np.array_equal(red, blue):
+            return np.asarray(cv2.LUT(red, _gray_table()), np.float32)
+        y = cv2.transform(cv2.LUT(rgb, _y_table(256)[None]), np.ones((1, 3), np.float32))
+    elif scale > 1:
+        table = _y_table(int(scale) + 1)
+        y = sum((table[rgb[..., k], k] for k in (1, 2)), table[rgb[..., 0], 0])
     else:
-        linear = _linearize(torch.from_numpy(rgb.astype(np.float32))).numpy()
-    y = linear @ _RGB_TO_XYZ[1].astype(np.float32)
-    return np.where(y > _EPSILON, 116 * np.cbrt(y) - 16, _KAPPA * y).astype(np.float32)
+        y = _linearize(torch.from_numpy(rgb.astype(np.float32))).numpy() @ _RGB_TO_XYZ[1].astype(np.float32)
+    return _l_of(y)
+
+
+@cache
+def _gray_table() -> npt.NDArray[np.float32]:
+    """L of the 256 grays: (1, 256)."""
+    return _l_of(_y_table(256).sum(1)[None])
+
+
+def _l_of(y: Array) -> npt.NDArray[np.float32]:
+    root = np.asarray(cv2.pow(np.maximum(y, np.float32(_EPSILON)), 1 / 3), np.float32).reshape(y.shape)
+    straight = np.minimum(y - np.float32(_EPSILON), 0) * np.float32(_KAPPA)  # below the knee; else 0
+    return np.asarray(root * np.float32(116) - np.float32(16) + straight, np.float32)

@@ -110,7 +110,7 @@ class ObjectFinder:
         height, width = self.guide.shape
         smooth = cv2.resize(probable, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
         radius = max(round(min(height, width) / min(probable.shape)), 1)
-        slope, offset = np.moveaxis(guided_coefficients(self.guide, smooth[..., None], radius, _EPSILON), -1, 0)
+        slope, offset = guided_coefficients(self.guide, [smooth], radius, _EPSILON)
         filtered = slope * self.guide + offset
         mask: Plane = np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
         mask[covered_by(replace(hint, radius=_CORE * hint.radius), self.photo_size, self._guide_size)] = 1
@@ -146,7 +146,7 @@ class ObjectFinder:
             if hint.ab is None or not hint.hold:
                 continue
             wanted = np.array([self._lightness_under(hint), *hint.ab], np.float32)
-            shown = fit_gamut(torch.from_numpy(wanted)[:, None, None])[:, 0, 0].numpy()
+            shown = fit_gamut(wanted[None, None])[0, 0]
             if ciede2000(wanted[None, None], shown[None, None]).item() > _NOT_SEEN:
                 tone = "dark" if wanted[0] < 50 else "light"
                 sentences.append(f"Stroke {number}: the photo is too {tone} there for this color; it is shown paler.")

@@ -7,6 +7,8 @@ import math
 import torch
 from timm.utils import ModelEmaV3
 
+from ..device import has_bfloat16
+
 
 def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
     """Linear warm-up over a share of the steps, then a cosine to zero; `step` counts from 0.
@@ -27,11 +29,7 @@ def choose_precision(wanted: str, device: torch.device) -> str:
     """
     if wanted != "auto":
         return {"fp32": "no"}.get(wanted, wanted)
-    if device.type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "no"
-    capable = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    helps = capable.get("avx512_bf16") or capable.get("amx_bf16")
-    return "bf16" if helps else "no"
+    return "bf16" if has_bfloat16(device) else "no"
 
 
 class AverageWeights(ModelEmaV3):  # type: ignore[misc]

@@ -57,8 +57,9 @@ def validate(predict: Callable[[Sample], Tensor], batches: Iterable[Sample], dev
         ab = F.interpolate(predict(batch), lab.shape[-2:], mode="bilinear", align_corners=False)
         number += len(lab)
         for prefix, colors in (("", ab), ("gray_", torch.zeros_like(ab))):
-            fitted = torch.stack([fit_gamut(x) for x in torch.cat([lab[:, :1], colors], dim=1)])
-            rgb = lab_to_rgb_tensor(fitted)
+            wide = torch.cat([lab[:, :1], colors], dim=1).permute(0, 2, 3, 1).cpu().numpy()
+            fitted = torch.from_numpy(np.stack([fit_gamut(x) for x in wide])).permute(0, 3, 1, 2)
+            rgb = lab_to_rgb_tensor(fitted.to(device))
             of_ab = ((colors - lab[:, 1:]) ** 2).mean((1, 2, 3))
             each += [] if prefix else [of_ab.cpu()]
             sums[f"{prefix}crop_mse_ab"] += float(of_ab.sum())

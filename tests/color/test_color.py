@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from skimage.color import deltaE_ciede2000, rgb2lab
@@ -18,7 +19,7 @@ from colorizer.color.bins import (
     soft_histogram,
 )
 from colorizer.color.difference import ciede2000
-from colorizer.color.gamut import fit_gamut
+from colorizer.color.gamut import fit_gamut, lab_to_display
 from colorizer.color.lab import (
     denormalize_ab,
     lab_to_rgb,
@@ -148,24 +149,40 @@ def test_rebalancing_after_training() -> None:
     assert rebalance_logits(logits, prior, 2.0).argmax() != 5
 
 
+def _far_outside() -> npt.NDArray[np.float32]:
+    lab = np.random.default_rng(3).random((60, 60, 3), np.float32) * np.array([100, 500, 500], np.float32)
+    return lab - np.array([0, 250, 250], np.float32)
+
+
 def test_gamut_fit_keeps_l_and_hue_of_colors_far_outside() -> None:
-    generator = torch.Generator().manual_seed(3)
-    lab = torch.rand(3, 60, 60, generator=generator) * torch.tensor([100.0, 500, 500]).view(3, 1, 1)
-    lab[1:] -= 250
+    lab = _far_outside()
     fitted = fit_gamut(lab)
-    rgb = lab_to_rgb(fitted.permute(1, 2, 0).numpy(), np.uint8)
-    assert np.abs(lightness(rgb) - lab[0].numpy()).max() < 0.5
-    scale = fitted[1:].norm(dim=0) / lab[1:].norm(dim=0)
+    rgb = lab_to_rgb(fitted, np.uint8)
+    assert np.abs(lightness(rgb) - lab[..., 0]).max() < 0.5
+    scale = np.linalg.norm(fitted[..., 1:], axis=-1) / np.linalg.norm(lab[..., 1:], axis=-1)
     assert (scale <= 1 + 1e-6).all()
-    assert torch.allclose(fitted[1:], lab[1:] * scale, atol=1e-3)
+    assert np.allclose(fitted[..., 1:], lab[..., 1:] * scale[..., None], atol=1e-3)
 
 
 def test_gamut_fit_reaches_the_surface_and_leaves_the_inside() -> None:
-    lab = rgb_to_lab_tensor(torch.from_numpy(GRID).permute(2, 0, 1).float())
-    assert torch.allclose(fit_gamut(lab), lab, atol=0.2)
-    red = rgb_to_lab_tensor(torch.tensor([1.0, 0, 0]).view(3, 1, 1))
-    stretched = red * torch.tensor([1.0, 2, 2]).view(3, 1, 1)
-    assert torch.allclose(fit_gamut(stretched), red, atol=0.3)
+    lab = rgb_to_lab(GRID)
+    assert np.allclose(fit_gamut(lab), lab, atol=0.2)
+    red = rgb_to_lab(np.array([[[1.0, 0, 0]]], np.float32))
+    assert np.allclose(fit_gamut(red * np.array([1, 2, 2], np.float32)), red, atol=0.3)
+
+
+@pytest.mark.parametrize(("dtype", "most"), [(np.uint8, 1), (np.uint16, 8), (np.float32, 1e-4)])
+@pytest.mark.parametrize("strength", [1, 0.4, 0])
+def test_what_is_shown_is_the_fitted_color(dtype: type, most: float, strength: float) -> None:
+    """A table and float32 planes are as good as the formulas, to a step of 8 bits; most pixels to less."""
+    for lab in (_far_outside(), rgb_to_lab(from_unit(GRID, np.uint8))):
+        fitted = fit_gamut(lab) * np.array([1, strength, strength], np.float32)
+        exact = lab_to_rgb(fitted, dtype)
+        shown = np.empty_like(exact)
+        lab_to_display([np.ascontiguousarray(p) for p in np.moveaxis(lab, -1, 0)], strength, shown)
+        apart = np.abs(shown.astype(np.float64) - exact)
+        assert apart.max() <= most
+        assert (apart > most / 2).mean() < 0.01
 
 
 def test_ciede2000_known_values() -> None:

@@ -9,11 +9,10 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from colorizer import LOOKS, Colorizer, Settings, UserError
-from colorizer.arrays import resize, resize_linear
+from colorizer.arrays import planes_of, resize, resize_linear
 from colorizer.color.difference import ciede2000
 from colorizer.color.gamut import fit_gamut
 from colorizer.color.lab import lab_to_rgb, lightness, rgb_to_lab
@@ -95,8 +94,7 @@ def test_a_tint_is_taken_out_before_l_is_read(colorizer: Colorizer) -> None:
     light = lightness(gray)
     for a, b in ((6, 22), (-6, -25), (0, 12)):
         strength = np.sin(np.pi * np.clip(light, 5, 95) / 100)
-        lab = torch.from_numpy(np.stack([light, a * strength, b * strength]).astype(np.float32))
-        tinted = lab_to_rgb(fit_gamut(lab).permute(1, 2, 0).numpy(), np.uint8)
+        tinted = lab_to_rgb(fit_gamut(np.dstack([light, a * strength, b * strength]).astype(np.float32)), np.uint8)
         assert colorfulness(tinted) > 8
         assert ciede2000(rgb_to_lab(colorizer(tinted)), neutral).mean() < 1
 
@@ -171,13 +169,13 @@ def test_guided_filter_moves_color_edges_to_edges_of_l() -> None:
     ab = np.zeros((64, 64, 2), np.float32)
     ab[:, 36:] = (30, -30)  # four pixels off, as after a coarse prediction
     ab[:] = cv2.GaussianBlur(ab, (0, 0), 3)
-    k = guided_coefficients(guide, ab, 8, 1e-3)
+    k = np.dstack(guided_coefficients(guide, planes_of(ab), 8, 1e-3))
     out = k[..., :2] * guide[..., None] + k[..., 2:]
     step_before, step_after = (abs(x[32, 40, 0] - x[32, 39, 0]) for x in (ab, out))
     assert step_after > 4 * step_before
     assert out[32, 36:40, 0].sum() < 0.75 * ab[32, 36:40, 0].sum()  # less color spilt over the edge
-    flat = guided_coefficients(np.full((32, 32), 50, np.float32), np.full((32, 32, 2), 7, np.float32), 4, 1e-3)
-    assert np.allclose(flat[..., :2] * 50 + flat[..., 2:], 7, atol=1e-4)
+    slope, offset = guided_coefficients(np.full((32, 32), 50, np.float32), [np.full((32, 32), 7, np.float32)], 4, 1e-3)
+    assert np.allclose(slope * 50 + offset, 7, atol=1e-4)
 
 
 def test_resize_linear() -> None:
