@@ -55,6 +55,18 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and any(able.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
+def keep_freed_memory() -> None:
+    """Let the C library keep what is freed, for the arrays that come next: a page that is given back and fetched anew
+    costs more than it takes to compute what is in it.
+
+    glibc gives blocks above a size back at once, and that size follows the largest block that was freed, up to 32 MB
+    (`man mallopt`, M_MMAP_THRESHOLD). Elsewhere this changes nothing.
+    """
+    import numpy as np
+
+    np.empty(31 << 20, np.uint8)
+
+
 def device_identity(device: torch.device) -> str:
     """A name that is the same for every process that means this very device, and another for any other one."""
     import torch

@@ -13,10 +13,9 @@ from typing import cast
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from ..arrays import Array, Plane, from_unit
-from .lab import _KAPPA, _XYZ_TO_RGB, _companding
+from .lab import _KAPPA, _XYZ_TO_RGB
 
 _STEPS = 12  # bisections: the chroma is found to 1 part in 2^12
 _TOLERANCE = 1e-4  # of linear RGB
@@ -57,13 +56,21 @@ def lab_to_display(lab: Sequence[Plane], strength: float, out: Array) -> None:
         levels = cv2.multiply(linear, (65535.0,) * 3, dtype=cv2.CV_16U)  # type: ignore[call-overload]
         np.take(_eight_bit_table(), levels, out=out, mode="clip")  # "clip": straight into `out`
     else:
-        out[:] = from_unit(_companding(torch.from_numpy(linear)).clamp(0, 1).numpy(), out.dtype)
+        out[:] = from_unit(_companded(linear), out.dtype)
 
 
 @cache
 def _eight_bit_table() -> npt.NDArray[np.uint8]:
     """Linear intensity in steps of 1 / 65535 to sRGB; a step is at most 0.05 of the result's."""
-    return from_unit(_companding(torch.arange(65536, dtype=torch.float64) / 65535).numpy(), np.uint8)
+    return from_unit(_companded(np.arange(65536, dtype=np.float32) / np.float32(65535)), np.uint8)
+
+
+def _companded(linear: Plane) -> Plane:
+    """sRGB of linear RGB, both in [0, 1]; what lies outside is cut off. Not by PyTorch, which would start a team of
+    threads for each of those that strips are colored by."""
+    inside = np.clip(linear, 0, 1)
+    curve = np.asarray(cv2.pow(inside, 1 / 2.4)).reshape(linear.shape) * np.float32(1.055) - np.float32(0.055)
+    return np.where(inside <= np.float32(0.0031308), inside * np.float32(12.92), curve)
 
 
 def _light_of(light: Plane) -> tuple[Plane, Plane]:

@@ -253,7 +253,7 @@ def describe(
     for name, colorizer in networks.items():
         predictor = colorizer.predictor
         state = hashlib.sha256()
-        for tensor in predictor.network.state_dict().values():
+        for tensor in predictor.checkpoint.network.state_dict().values():
             state.update(tensor.cpu().numpy().tobytes())
         described[name] = {
             **asdict(predictor.checkpoint.config), "working_size": predictor.working_size(settings),

@@ -27,6 +27,7 @@ from torch.nn import functional as F
 
 from ..color.bins import N_BINS
 from ..errors import UserError
+from .folding import folded
 from .skip_fusion import SkipFusionNetwork
 
 WEIGHTS = Path(__file__).parent.parent / "weights" / "objects.safetensors"
@@ -126,4 +127,5 @@ def load_objects() -> ObjectNetwork:
     """The network that comes with the program, on the CPU: a pass takes less than a twentieth of a second."""
     network = ObjectNetwork()
     network.load_weights(WEIGHTS)
+    network.trunk = folded(network.trunk)
     return network.eval()

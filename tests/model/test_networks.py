@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 import torch
 from torch import nn
 
 from colorizer.errors import UserError
+from colorizer.model.folding import folded
 from colorizer.model.fusion import FusionNetwork
 from colorizer.model.networks import NetworkConfig, build_network
 from colorizer.model.pretrained import build_backbone, load_backbone
@@ -137,3 +140,39 @@ def test_a_backbone_sees_pictures_as_it_was_trained_to() -> None:
     network(torch.full((1, 1, 32, 32), 0.5))
     expected = (0.75 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
     assert torch.allclose(seen[0][0, :, 0, 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("features", ["tf_efficientnet_lite0", "resnet18", "densenet121", "mobilenetv3_small_100"])
+def test_folded_batch_norms_compute_the_same(features: str) -> None:
+    network = SkipFusionNetwork("classification", features)
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:  # as after training: not the identity
+        for values, low, high in ((norm.running_mean, -0.2, 0.2), (norm.running_var, 0.5, 2), (norm.weight, 0.5, 2)):
+            assert values is not None
+            nn.init.uniform_(values, low, high)
+    nn.init.normal_(network.hint_stem.weight)
+    lightness, hints = torch.rand(1, 1, 64, 96) * 2 - 1, torch.rand(1, 3, 64, 96)
+    with torch.no_grad():
+        before, copied = network.eval()(lightness, None, hints), folded(network)
+        after = copied(lightness, None, hints)
+        assert network(lightness, None, hints).equal(before), "the network itself stays as it was"
+    assert (after - before).abs().max() < 1e-3 * before.abs().max()
+    assert sum(isinstance(module, nn.BatchNorm2d) for module in copied.modules()) < len(norms) / 2
+
+
+class _OtherOrder(nn.Module):
+    def __init__(self, conv: nn.Module, norm: nn.Module) -> None:
+        super().__init__()
+        self.conv, self.norm = conv, norm
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        norm: torch.Tensor = self.norm(self.conv(x).abs())
+        return norm
+
+
+def test_what_can_not_be_folded_is_left_alone() -> None:
+    network = SkipFusionNetwork("classification").eval()
+    conv, norm, *_ = cast(nn.Sequential, network.stages[2])
+    nn.init.uniform_(cast(torch.Tensor, norm.running_mean), 1, 2)
+    network.stages[2] = _OtherOrder(conv, norm)
+    assert folded(network) is network
