@@ -140,10 +140,10 @@ def _what_is_there(source: str | os.PathLike[str] | bytes, name: str) -> Photo:
     return replace(photo, metadata=replace(photo.metadata, notes=(*photo.metadata.notes, note)))
 
 
-def _opened_pdf(source: str | os.PathLike[str] | bytes) -> Any:
+def _opened_pdf(source: str | os.PathLike[str] | bytes) -> contextlib.closing[Any]:
     import pypdfium2
 
-    return pypdfium2.PdfDocument(source if isinstance(source, bytes) else Path(source))
+    return contextlib.closing(pypdfium2.PdfDocument(source if isinstance(source, bytes) else Path(source)))
 
 
 def _page_of_pdf(source: str | os.PathLike[str] | bytes, name: str, page: int | None) -> Photo:
