@@ -147,7 +147,7 @@ def _feature_maps(features: str, encoder: nn.Module) -> tuple[list[int], list[in
     info = cast(Any, encoder.feature_info)
     info = info if isinstance(info, list) else info.info
     by_stride = {entry["reduction"]: k for k, entry in enumerate(info)}  # the last of each stride
-    if set(STRIDES) - set(by_stride):
+    if set(STRIDES) - set(by_stride) or not hasattr(encoder, "forward_intermediates"):
         raise UserError(
             f"{features} has no feature maps at strides 4, 8, 16 and 32, which skip_fusion is built on. "
             f"Choose another --features, such as tf_efficientnet_lite0."
