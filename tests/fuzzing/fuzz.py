@@ -66,13 +66,10 @@ def _tar() -> bytes:
     return buffer.getvalue()
 
 
-def _about() -> bytes:
-    return json.dumps(
-        {
-            "format": 1, "config": {"network": "skip_fusion", "objective": "regression", "features": "x"}, "size": 128,
-            "features_fingerprint": None, "features_weights": None, "info": {},
-        }
-    ).encode()  # fmt: skip
+def _about(features: str) -> bytes:
+    config = {"network": "skip_fusion", "objective": "regression", "features": features}
+    more = {"features_fingerprint": None, "features_weights": None, "info": {}}
+    return json.dumps({"format": 1, "config": config, "size": 128, **more}).encode()
 
 
 def pictures(data: bytes) -> None:
@@ -119,7 +116,7 @@ def tars(data: bytes) -> None:
 
 _SEEDS: dict[Callable[[bytes], None], list[bytes]] = {
     pictures: [_picture(format) for format in _FORMATS],
-    checkpoints: [_about()],
+    checkpoints: [_about("x"), _about("tf_efficientnet_lite0")],
     hints: [
         b'[[10, 20, 3, "#a32a2a"]]', b'[{"points": [[1, 2], [3, 4]], "radius": 2, "ab": [1, 2], "reach": 0.5}]',
         b'[{"mask": "data:image/png;base64,AAAA", "color": "red", "protect": true, "influence": false}]',
