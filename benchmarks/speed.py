@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -19,11 +20,19 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from colorizer import Colorizer
+from colorizer import Colorizer, Settings
+from colorizer.inference.agreement import agreed
+from colorizer.inference.objects import see
+from colorizer.inference.prepared import SEEN_SIZE
+from colorizer.inference.upsampling import colorize_photo, guide_of
 from colorizer.model.networks import NetworkConfig, build_network
 from colorizer.model.pretrained import build_backbone
+from colorizer.pictures.photo import Photo
+from colorizer.pictures.reading import read_picture
+from colorizer.pictures.writing import write_picture
 
-MEGAPIXELS = (0.5, 2, 8, 32)
+MEGAPIXELS = (0.5, 1, 2, 8, 12, 32)
+STAGED = (1.0, 12.0)
 
 
 def seconds(work: Callable[[], object], repeats: int = 5) -> float:
@@ -62,6 +71,35 @@ def peak_memory(work: Callable[[], object]) -> float:
     return max(peak - before, 0) / 1e6
 
 
+def bandwidth() -> float:
+    """Bytes a second that are read and written by copying an array much larger than the caches."""
+    source = np.ones(256 << 20, np.uint8)
+    target = np.empty_like(source)
+    return 2 * source.nbytes / seconds(partial(np.copyto, target, source))
+
+
+def stages(colorizer: Colorizer, megapixels: float, folder: Path) -> dict[str, Callable[[], object]]:
+    """What coloring a JPEG file consists of, to be called one by one; each has its input ready."""
+    path, settings, predictor = folder / "photo.jpg", Settings(), colorizer.predictor
+    write_picture(Photo(np.repeat(photo(megapixels)[..., None], 3, axis=2)), path)
+    read = read_picture(path)
+    prepared = colorizer.prepare(read)
+    guide, size = prepared.guide, predictor.working_size(settings)
+    said = predictor.predict(guide, size, None, (), prepared.size)
+    seen, ab = see(guide, SEEN_SIZE), prepared.ab(settings)
+    colored = colorize_photo(read, guide, ab)
+    return {
+        "reading the file": partial(read_picture, path),
+        "the guide": partial(guide_of, read),
+        "the network": partial(predictor.predict, guide, size, None, (), prepared.size),
+        "seeing things": partial(see, guide, SEEN_SIZE),
+        "things agree": partial(agreed, said, seen.features, seen.light, settings.consent),
+        "bins to ab": partial(predictor.colors, said, settings),
+        "ab to the photo's pixels": partial(colorize_photo, read, guide, ab),
+        "writing the file": partial(write_picture, colored, folder / "colored.jpg"),
+    }
+
+
 @torch.inference_mode()
 def main() -> None:
     """Print the tables."""
@@ -79,6 +117,15 @@ def main() -> None:
     for name, t in times.items():
         print(f"{name:36} {t * 1000:6.0f}ms {t / first:7.1f}")
     colorizer = Colorizer.from_pretrained(device="cpu")
+    speed = bandwidth()
+    print(f"\nStages; the least is 3 bytes read and 3 written for each pixel, at {speed / 1e9:.1f} GB/s of this memory")
+    for megapixels in STAGED:
+        least = 6 * megapixels * 1e6 / speed
+        print(f"{f'{megapixels} megapixels':36} {'time':>8} {'times the least':>16}")
+        with tempfile.TemporaryDirectory() as folder:
+            for name, work in stages(colorizer, megapixels, Path(folder)).items():
+                t = seconds(work)
+                print(f"{name:36} {t * 1000:6.1f}ms {t / least:16.1f}")
     print(f"\n{'coloring a photo':36} {'time':>8} {'ratio':>7} {'memory':>10} {'a pixel':>12}")
     first = 0.0
     for megapixels in MEGAPIXELS:

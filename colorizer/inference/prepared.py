@@ -30,7 +30,7 @@ from .upsampling import colorize_photo, guide_of
 
 Hints = Sequence[Hint | HintTuple]
 
-_SEEN_SIZE = 192  # at which things are looked at for the colors: half of the time that strokes take for it
+SEEN_SIZE = 192  # at which things are looked at for the colors: half of the time that strokes take for it
 _OUTPUTS = 4  # kept of the network, and as many of what is made of them; each is about 4 MB
 
 
@@ -127,7 +127,7 @@ class PreparedPhoto:
 
     @cached_property
     def _seen(self) -> Seen:
-        return see(self.guide, _SEEN_SIZE)
+        return see(self.guide, SEEN_SIZE)
 
     @cached_property
     def _objects(self) -> ObjectFinder:

@@ -68,7 +68,7 @@ def _tar() -> bytes:
 
 def _about(features: str) -> bytes:
     config = {"network": "skip_fusion", "objective": "regression", "features": features}
-    more = {"features_fingerprint": None, "features_weights": None, "info": {}}
+    more: dict[str, object] = {"features_fingerprint": None, "features_weights": None, "info": {}}
     return json.dumps({"format": 1, "config": config, "size": 128, **more}).encode()
 
 
