@@ -2,6 +2,7 @@
 
 python -m colorizer.commands.export runs/mine -o mine.safetensors      # and mine.md
 python -m colorizer.commands.export runs/mine --push me/my-colors      # after `hf auth login`
+python -m colorizer.commands.export runs/mine -o mine.onnx             # for programs without PyTorch
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ def main() -> int:
     """Exit status 0: done, 2: something needs fixing by the user."""
     p = parser("python -m colorizer.commands.export", __doc__)
     p.add_argument("checkpoint", help="the folder of a run, or a .safetensors file")
-    p.add_argument("-o", "--output", type=Path, help="the file to write, .safetensors")
+    p.add_argument("-o", "--output", type=Path, help="the file to write, .safetensors or .onnx")
     p.add_argument("--push", metavar="OWNER/NAME", help="upload it to this repository of the Hugging Face Hub")
     p.add_argument("--private", action="store_true", help="with --push: only you see a new repository")
     p.add_argument("--full", action="store_true", help="keep 32-bit floats; the file is twice as large")
@@ -30,17 +31,21 @@ def _export(arguments: argparse.Namespace) -> int:
     from ..files import write_text
     from ..model.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
     from ..model.export import model_card, push
+    from ..model.onnx_file import export_onnx
 
     output: Path | None = arguments.output
     if output is None and arguments.push is None:
-        raise UserError("Say where to: -o FILE.safetensors, or --push OWNER/NAME.")
+        raise UserError("Say where to: -o FILE.safetensors, -o FILE.onnx, or --push OWNER/NAME.")
     checkpoint = load_checkpoint(arguments.checkpoint)
     if output is not None:
-        if output.suffix != ".safetensors":
-            raise UserError(f"The file to write must end in .safetensors, not {output.name}.")
+        if output.suffix not in (".safetensors", ".onnx"):
+            raise UserError(f"The file to write must end in .safetensors or .onnx, not {output.name}.")
         if output.exists() and output.samefile(find_checkpoint(arguments.checkpoint)):
             raise UserError(f"{output} would be written over. Choose another file with -o.")
-        save_checkpoint(checkpoint, output, half=not arguments.full)
+        if output.suffix == ".onnx":
+            export_onnx(checkpoint, output)
+        else:
+            save_checkpoint(checkpoint, output, half=not arguments.full)
         write_text(output.with_suffix(".md"), model_card(checkpoint, output.stem))
         print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, and {output.with_suffix('.md').name}")
     if arguments.push is not None:
