@@ -115,14 +115,12 @@ class PreparedPhoto:
 
     def _considered(self, output: Tensor, settings: Settings) -> Tensor:
         """What the coloring network says, in the light of what things are in the photo."""
-        checkpoint = self.predictor.checkpoint
-        if checkpoint.config.objective != "classification":
+        if self.predictor.checkpoint.config.objective != "classification":
             return output
         if settings.consent:
             output = agreed(output, self._seen.features, self._seen.light, settings.consent)
         if settings.people:
-            colors = load_objects().colors
-            output = colored_as_people(output, self._seen.kinds, colors, checkpoint.prior, settings.people)
+            output = colored_as_people(output, self._seen.kinds, load_objects().colors, settings.people)
         return output
 
     @cached_property

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from colorizer import LOOKS, Colorizer, Settings
-from colorizer.color.bins import N_BINS, ab_bins
+from colorizer.color.bins import N_BINS, ab_bins, mix_uniform
 from colorizer.color.lab import rgb_to_lab
 from colorizer.inference.people import colored_as_people
 from colorizer.inference.predictor import Predictor
@@ -37,14 +37,28 @@ def _colors() -> torch.Tensor:
     return colors
 
 
+def _log_p() -> torch.Tensor:
+    return torch.randn(1, N_BINS, 8, 8, generator=torch.Generator().manual_seed(0)).log_softmax(1)
+
+
 def test_where_skin_is_seen_its_colors_are_more_probable_and_nothing_else_changes() -> None:
-    output = torch.randn(1, N_BINS, 8, 8, generator=torch.Generator().manual_seed(0))
-    people = colored_as_people(output, _kinds(SKIN, 20), _colors(), EVEN)
+    output = _log_p()
+    people = colored_as_people(output, _kinds(SKIN, 20), _colors())
     left, right = people[..., :2], people[..., 6:]
     assert (left.argmax(1) == PINK).all()
-    assert torch.equal(right, output[..., 6:])
-    twice = colored_as_people(output, _kinds(SKIN, 20), _colors(), EVEN, weight=2)
-    assert torch.allclose(twice - output, 2 * (people - output), atol=1e-4)
+    assert torch.allclose(right, output[..., 6:], atol=1e-5)
+
+
+def test_where_it_is_sure_the_colors_are_those_of_skin_and_in_doubt_between() -> None:
+    output, colors = _log_p(), _colors()
+    colors[1] = torch.rand(N_BINS, generator=torch.Generator().manual_seed(1))
+    own = (mix_uniform(colors[1:], 0.02).log() + 0.5 * ab_bins().norm(dim=1).clamp(min=3).log()).log_softmax(1)
+    pool = (0.2 * output[0, :, 0, 0] + own[0]).log_softmax(0)
+    sure = colored_as_people(output, _kinds(SKIN, 20), colors)[0, :, 0, 0].log_softmax(0)
+    assert torch.allclose(sure, pool, atol=1e-4)
+    doubtful = _kinds(SKIN, float(torch.tensor(0.4 / 0.6 * (KINDS - 1)).log()))  # a probability of 0.4
+    between = colored_as_people(output, doubtful, colors)[0, :, 0, 0].log_softmax(0)
+    assert torch.allclose(between, (0.6 * output[0, :, 0, 0] + 0.5 * own[0]).log_softmax(0), atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -53,8 +67,8 @@ def test_where_skin_is_seen_its_colors_are_more_probable_and_nothing_else_change
     ids=["not asked for", "colors not known", "a garment", "in doubt"],
 )
 def test_nothing_changes(kind: int, logit: float, weight: float) -> None:
-    output = torch.randn(1, N_BINS, 8, 8, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(colored_as_people(output, _kinds(kind, logit), _colors(), EVEN, weight), output)
+    output = _log_p()
+    assert torch.allclose(colored_as_people(output, _kinds(kind, logit), _colors(), weight), output, atol=1e-5)
 
 
 def test_the_bundled_colors_of_skin_and_hair_are_those_of_people() -> None:
