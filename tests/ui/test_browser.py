@@ -887,6 +887,8 @@ def test_what_lasts_shows_a_sign_of_life(page: Page, tmp_path: Path) -> None:
     expect(page.locator("#drop .progress-text, #drop .meta-text").first).to_be_visible(timeout=WAIT)
     expect(page.locator("#slider img").last).to_be_visible(timeout=WAIT)
     status = page.locator("#status")
+    slow = {"offline": False, "latency": 3000, "downloadThroughput": -1, "uploadThroughput": -1}  # milliseconds
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
     page.get_by_label("number input for Saturation").fill("150")
     page.keyboard.press("Enter")
     expect(status).to_have_text("Coloring…", timeout=WAIT)
