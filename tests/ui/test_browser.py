@@ -883,12 +883,14 @@ def test_a_lost_connection_loses_nothing(page: Page, tmp_path: Path) -> None:
 def test_what_lasts_shows_a_sign_of_life(page: Page, tmp_path: Path) -> None:
     with Image.open(EXAMPLES / "black-and-white" / "astronaut.jpg") as image:
         image.convert("L").resize((6000, 4000)).save(tmp_path / "large.jpg")
-    page.locator("#drop input[type=file]").set_input_files(tmp_path / "large.jpg")
+    given = page.locator("#drop input[type=file]")
+    given.wait_for(state="attached", timeout=WAIT)
+    slow = {"offline": False, "latency": 3000, "downloadThroughput": -1, "uploadThroughput": -1}  # milliseconds
+    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
+    given.set_input_files(tmp_path / "large.jpg")
     expect(page.locator("#drop .progress-text, #drop .meta-text").first).to_be_visible(timeout=WAIT)
     expect(page.locator("#slider img").last).to_be_visible(timeout=WAIT)
     status = page.locator("#status")
-    slow = {"offline": False, "latency": 3000, "downloadThroughput": -1, "uploadThroughput": -1}  # milliseconds
-    page.context.new_cdp_session(page).send("Network.emulateNetworkConditions", slow)
     page.get_by_label("number input for Saturation").fill("150")
     page.keyboard.press("Enter")
     expect(status).to_have_text("Coloring…", timeout=WAIT)
