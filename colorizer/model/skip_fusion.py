@@ -147,7 +147,7 @@ def _feature_maps(features: str, encoder: nn.Module) -> tuple[list[int], list[in
     info = cast(Any, encoder.feature_info)
     info = info if isinstance(info, list) else info.info
     by_stride = {entry["reduction"]: k for k, entry in enumerate(info)}  # the last of each stride
-    if set(STRIDES) - set(by_stride) or not hasattr(encoder, "forward_intermediates"):
+    if set(STRIDES) - set(by_stride):
         raise UserError(
             f"{features} has no feature maps at strides 4, 8, 16 and 32, which skip_fusion is built on. "
             f"Choose another --features, such as tf_efficientnet_lite0."
@@ -157,6 +157,8 @@ def _feature_maps(features: str, encoder: nn.Module) -> tuple[list[int], list[in
             f"{features} has convolutions without padding: its maps lose the picture's border and lie beside its "
             f"pixels. Choose another --features for skip_fusion, or --network fusion."
         )
+    if not hasattr(encoder, "forward_intermediates"):
+        raise UserError(f"This version of timm does not give the maps of {features}. Update timm, or choose another.")
     indices = [by_stride[stride] for stride in STRIDES]
     return indices, [int(info[k]["num_chs"]) for k in indices], str(info[indices[0]]["module"])
 
