@@ -28,10 +28,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        choose = (
-            "Choose another folder by COLORIZER_CACHE" if cache_folder() in path.parents else "Choose another place"
-        )
-        raise UserError(f"{path} can't be written: {error.strerror or error}. {choose}.") from error
+        place = "folder by COLORIZER_CACHE" if cache_folder() in path.parents else "place"
+        raise UserError(f"{path} can't be written: {error.strerror or error}. Choose another {place}.") from error
 
 
 @contextlib.contextmanager

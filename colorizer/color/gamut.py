@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from ..arrays import Array, Plane, from_unit
+from ..arrays import Array, Plane, from_unit, planes_of
 from .lab import _KAPPA, _XYZ_TO_RGB
 
 _STEPS = 12  # bisections: the chroma is found to 1 part in 2^12
@@ -31,7 +31,7 @@ def fit_gamut(lab: Plane) -> Plane:
     Returns:
         (H, W, 3); every color converts to RGB in [0, 1], up to rounding.
     """
-    light, a, b = (np.ascontiguousarray(plane, np.float32) for plane in np.moveaxis(lab.copy(), -1, 0))
+    light, a, b = planes_of(np.asarray(lab, np.float32))
     _fitted(*_light_of(light), a, b)
     return np.dstack([light, a, b])
 

@@ -15,10 +15,8 @@ from torch.nn import functional as F
 from ..color.bins import ab_bins, mix_uniform
 from ..model.objects import PEOPLE
 
-_DOUBT, _SURE = (
-    0.2,
-    0.6,
-)  # probability up to which nothing is seen (sand looks a little like skin); from which it is sure
+_DOUBT = 0.2  # probability up to which nothing is seen: animals and sand look a little like skin
+_SURE = 0.6  # from which it is sure
 _GIVES_WAY = 0.8  # share of what the coloring network says that is replaced where it is sure
 _UNIFORM = 0.02  # share of a uniform distribution in that of a kind
 # The mean of many colors is paler than each of them. Frequencies are multiplied by this power of the colors' chroma,
