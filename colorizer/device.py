@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 from .errors import UserError
 
@@ -11,6 +13,8 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
+_LENT_SECONDS = 20  # at most, for one photo: to load a network of 900 MB and run it once
+Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def is_first_process() -> bool:
@@ -26,7 +30,8 @@ def choose_device(wanted: str) -> torch.device:
     """
     import torch
 
-    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    has_cuda = torch.cuda.is_available() and not gpu_is_lent_by_call()  # where a GPU is lent, one is feigned
+    available = {"cuda": has_cuda, "mps": torch.backends.mps.is_available(), "cpu": True}
     if wanted == "auto":
         return torch.device(next(name for name, there in available.items() if there))
     if wanted not in available:
@@ -34,6 +39,26 @@ def choose_device(wanted: str) -> torch.device:
     if not available[wanted]:
         raise UserError(f"This machine has no {wanted} device that PyTorch can use. Use --device auto.")
     return torch.device(wanted)
+
+
+def gpu_is_lent_by_call() -> bool:
+    """True on a Hugging Face Space of the hardware ZeroGPU: this process has no GPU, but functions that went through
+    `on_lent_gpu` have one, in a process of their own that is forked off for them."""
+    told = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+    return told and multiprocessing.parent_process() is None
+
+
+def on_lent_gpu(function: Function) -> Function:
+    """The function, run with a GPU where one is lent; what it takes and returns is pickled there. Elsewhere itself.
+
+    See https://huggingface.co/docs/hub/spaces-zerogpu. A Space of that hardware needs one such function at its start.
+    """
+    if not gpu_is_lent_by_call():
+        return function
+    import spaces
+
+    lent: Function = spaces.GPU(duration=_LENT_SECONDS)(function)
+    return lent
 
 
 def half_precision(device: torch.device) -> torch.dtype | None:

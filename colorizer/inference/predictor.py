@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from pathlib import Path
 from typing import cast
@@ -10,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..arrays import Plane, resize
+from ..arrays import Array, Plane, resize
 from ..color.lab import normalize_l
-from ..device import choose_device, half_precision, keep_freed_memory
+from ..device import choose_device, gpu_is_lent_by_call, half_precision, keep_freed_memory, on_lent_gpu
 from ..errors import UserError
 from ..limits import limits
-from ..model.checkpoints import Checkpoint, load_checkpoint
+from ..model.checkpoints import Checkpoint, find_checkpoint, load_checkpoint
 from ..model.decoding import predicted_ab
 from ..model.folding import folded
 from ..model.hints import Hint, hint_planes_of
@@ -44,6 +45,7 @@ class Predictor:
         self.extractor = extractor.to(self.device) if extractor is not None else None
         # Of others' networks, which are large: half the time on two cores (`benchmarks/peers.py`).
         self._half = half_precision(self.device) if checkpoint.config.spec.square else None
+        self._lent_file: Path | None = None
 
     @classmethod
     def load(
@@ -53,7 +55,8 @@ class Predictor:
         device: str = "auto",
     ) -> Predictor:
         """Load a checkpoint; the arguments and errors are those of `Colorizer.from_pretrained`."""
-        checkpoint = load_checkpoint(path)
+        file = find_checkpoint(path)
+        checkpoint = load_checkpoint(file)
         extractor = None
         if checkpoint.config.spec.takes_embedding:
             weights = features_weights
@@ -65,7 +68,11 @@ class Predictor:
                     f"{path} was trained on other weights of {checkpoint.config.features} than these. "
                     f"Give the file it was trained with by --features-weights FILE."
                 )
-        return cls(checkpoint, extractor, device)
+        predictor = cls(checkpoint, extractor, device)
+        # Our own networks take a tenth of a second of a CPU: a GPU that must be lent first would be later.
+        if checkpoint.config.spec.square and device == "auto" and gpu_is_lent_by_call():
+            predictor._lent_file = file
+        return predictor
 
     @property
     def credit(self) -> str:
@@ -137,6 +144,8 @@ class Predictor:
                 f"A working size of {size} is too large for a photo of this shape: it would take too much memory. "
                 f"Choose {largest} or less."
             )
+        if self._lent_file:
+            return torch.from_numpy(_predicted_on_lent_gpu(self._lent_file, guide, size, hints, photo_size))
         small = np.clip(resize(guide, width, height), 0, 100)
         x = normalize_l(torch.from_numpy(small)[None, None].to(self.device))
         planes = hint_planes_of(hints, photo_size, (height, width)).to(self.device) if hints else None
@@ -154,6 +163,19 @@ class Predictor:
         if objective == "regression":
             ab = ab * settings.chroma
         return cast(Plane, ab[0].permute(1, 2, 0).cpu().numpy())
+
+
+@on_lent_gpu
+def _predicted_on_lent_gpu(
+    file: Path, guide: Plane, size: int, hints: tuple[Hint, ...], photo_size: tuple[int, int]
+) -> Array:
+    """`Predictor.predict` where there is a GPU, of a network that takes no embedding."""
+    return _on_lent_gpu(file).predict(guide, size, None, hints, photo_size).cpu().numpy()
+
+
+@functools.lru_cache(maxsize=1)
+def _on_lent_gpu(file: Path) -> Predictor:
+    return Predictor.load(file)
 
 
 def working_size_for(crop_size: int) -> int:
