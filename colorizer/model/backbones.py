@@ -47,9 +47,12 @@ def backbone_spec(name: str) -> BackboneSpec:
         return BACKBONES[name]
     import timm  # which takes a second
 
-    if not timm.is_model(name):
+    try:
+        config = timm.get_pretrained_cfg(name) if isinstance(name, str) and timm.is_model(name) else None
+    except RuntimeError:  # it has the model, but not with these weights
+        config = None
+    if config is None:
         raise UserError(
             f"There is no feature extractor {name!r}. Choose one of: {', '.join(BACKBONES)}; or any model of timm."
         )
-    config = timm.get_pretrained_cfg(name)
     return BackboneSpec(config.input_size[-1], None, tuple(config.mean), tuple(config.std))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 import pytest
 import torch
@@ -140,6 +140,12 @@ def test_a_backbone_sees_pictures_as_it_was_trained_to() -> None:
     network(torch.full((1, 1, 32, 32), 0.5))
     expected = (0.75 - torch.tensor([0.485, 0.456, 0.406])) / torch.tensor([0.229, 0.224, 0.225])
     assert torch.allclose(seen[0][0, :, 0, 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("features", ["", "no_such_model", "resnet50.no_such_weights", 1, None])
+def test_what_timm_does_not_have_is_a_sentence(features: Any) -> None:
+    with pytest.raises(UserError, match="There is no feature extractor"):
+        NetworkConfig(features=features)
 
 
 @pytest.mark.parametrize("features", ["tf_efficientnet_lite0", "resnet18", "mobilenetv3_small_100"])
