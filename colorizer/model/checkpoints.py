@@ -151,9 +151,14 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
         if about["format"] != FORMAT:
             raise UserError(f"{file} was written by a newer version of this program. Update it and try again.")
         config = NetworkConfig(**about["config"])
-        network = build_network(config)
         prior = tensors.pop(_PRIOR, torch.full((N_BINS,), 1 / N_BINS)).float()
-        network.load_state_dict({k.removeprefix(_NETWORK): v for k, v in tensors.items()}, strict=True)
+        state = {k.removeprefix(_NETWORK): v for k, v in tensors.items()}
+        with torch.device("meta"):  # a small file might name a network that no memory holds
+            expected = build_network(config).state_dict()
+        if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in expected.items()}:
+            raise ValueError("weights of another network")
+        network = build_network(config)
+        network.load_state_dict(state, strict=True)
         if not all(bool(v.isfinite().all()) for v in (prior, *tensors.values()) if v.is_floating_point()):
             raise ValueError("weights that are not numbers")
         size, info = about["size"], about["info"]

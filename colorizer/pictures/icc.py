@@ -29,6 +29,7 @@ def srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         profile: its ICC profile.
     """
     if image.mode == "LAB":
+        image.load()  # a truncated file is an OSError here, but an error of the profile there
         return _converted(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")))
     if image.mode not in ("RGB", "CMYK", "L"):
         image = image.convert("L" if image.mode in ("1", "LA") else "RGB")

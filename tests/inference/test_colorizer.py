@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 from colorizer import LOOKS, Colorizer, Settings, UserError
 from colorizer.arrays import planes_of, resize, resize_linear
@@ -210,6 +212,10 @@ def test_wrong_checkpoints_are_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "cut.safetensors").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError, match="damaged"):
         Colorizer.from_pretrained(tmp_path / "cut.safetensors")
+    about = {"format": 1, "config": {"features": "tf_efficientnet_l2"}}  # 2 GB, which must not be built for it
+    save_file({}, tmp_path / "large.safetensors", metadata={"colorizer": json.dumps(about)})
+    with pytest.raises(UserError, match="damaged"):
+        Colorizer.from_pretrained(tmp_path / "large.safetensors")
 
 
 def test_wrong_arrays_and_devices(colorizer: Colorizer) -> None:

@@ -72,6 +72,11 @@ def _bomb() -> bytes:
     return _saved(Image.new("1", (20000, 20000)), "PNG")  # 50 kB that would be 400 megapixels
 
 
+def _lab() -> bytes:
+    profiles = (ImageCms.createProfile(name) for name in ("sRGB", "LAB"))
+    return _saved(ImageCms.profileToProfile(draw_photo(1, (300, 200)), *profiles, outputMode="LAB"), "TIFF")
+
+
 def _in_mode(mode: str, format: str) -> Callable[[], bytes]:
     return lambda: _saved(draw_photo(2, (60, 40)).convert(mode), format)
 
@@ -82,8 +87,8 @@ def _jpeg() -> bytes:
 
 FINE: dict[str, tuple[Callable[[], bytes], tuple[int, int]]] = {
     **{f"mode-{mode}.png": (_in_mode(mode, "PNG"), (60, 40)) for mode in ("1", "L", "LA", "P", "RGB", "RGBA")},
-    **{f"mode-{mode}.tif": (_in_mode(mode, "TIFF"), (60, 40)) for mode in ("1", "L", "RGB", "CMYK", "LAB", "I", "F")
-       if mode != "LAB"},
+    **{f"mode-{mode}.tif": (_in_mode(mode, "TIFF"), (60, 40)) for mode in ("1", "L", "RGB", "CMYK", "I", "F")},
+    "lab.tif": (_lab, (300, 200)),
     **{f"orientation-{k}.jpg": (partial(_with_orientation, k), (60, 40) if k < 5 else (40, 60))
        for k in range(1, 9)},
     "cmyk.jpg": (_in_mode("CMYK", "JPEG"), (60, 40)),
@@ -112,6 +117,7 @@ BROKEN: dict[str, tuple[Callable[[], bytes], str]] = {
     "truncated.jpg": (lambda: _jpeg()[:700], "broken"),
     "truncated.png": (lambda: _saved(draw_photo(1, (300, 200)), "PNG")[:5000], "broken"),
     "truncated.tif": (lambda: _saved(draw_photo(1, (300, 200)), "TIFF")[:5000], "broken|not a picture"),
+    "truncated-lab.tif": (lambda: _lab()[:5000], "broken"),
     "truncated-deep.png": (lambda: _deep(3, ".png")[:2000], "broken"),
     "damaged.png": (lambda: bytes(b ^ 0x55 if 300 < k < 400 else b for k, b in enumerate(
         _saved(draw_photo(1, (90, 60)), "PNG"))), "broken"),
