@@ -73,8 +73,10 @@ def _bomb() -> bytes:
 
 
 def _lab() -> bytes:
-    profiles = (ImageCms.createProfile(name) for name in ("sRGB", "LAB"))
-    return _saved(ImageCms.profileToProfile(draw_photo(1, (300, 200)), *profiles, outputMode="LAB"), "TIFF")
+    sources, target = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
+    picture = ImageCms.profileToProfile(draw_photo(1, (300, 200)), sources, target, outputMode="LAB")
+    assert picture is not None
+    return _saved(picture, "TIFF")
 
 
 def _in_mode(mode: str, format: str) -> Callable[[], bytes]:

@@ -1,0 +1,1 @@
+"""Films: reading and writing them, and how things move in them."""

@@ -1,0 +1,285 @@
+"""Films in: any container and codec that FFmpeg reads, frame by frame.
+
+with open_film("reel.mp4") as film:
+    for frame in film.frames():
+        photo = film.photo(frame)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.filter import Graph
+from av.video.frame import VideoFrame
+
+from ..arrays import Array, Plane
+from ..color.lab import lightness
+from ..errors import UserError
+from ..pictures.photo import Photo, max_pixels
+from .flow import SIDE, small_copy
+
+EXTENSIONS = (
+    ".3gp", ".asf", ".avi", ".dv", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf",
+    ".ogv", ".ts", ".vob", ".webm", ".wmv",
+)  # fmt: skip
+# Of what FFmpeg reads, the formats that lie in one file: play lists and their like name other files, and addresses.
+_CONTAINERS = (
+    "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,asf,ogg,mxf,dv,gif,rm,nut,ivf,wtv,vc1,obu,mjpeg,"
+    "yuv4mpegpipe,nuv,gxf,lxf,apng,flic,film_cpk,swf,roq,smk,dirac,av1,mlv,ty,rpl"
+)
+_UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # AVColorSpace
+_HIGH_DEFINITION = 720  # rows from which players take an unspecified matrix to be that of BT.709
+_LOOKED_AT = 120  # frames, to find out whether they are interlaced
+_INTERLACED, _TELECINED = 0.6, 0.15  # share of combed frames from which
+_DAMAGED = 100  # places in a row that can't be decoded, after which it is given up
+
+
+@dataclass(frozen=True)
+class FilmInfo:
+    """What a film is.
+
+    Attributes:
+        width, height: in pixels, as stored: before `rotation`.
+        rate: frames a second on average; None where it is not said.
+        seconds: its length, as far as it is said; 0 where not.
+        time_base: unit of the frames' times, in seconds.
+        rotation: degrees, counterclockwise, by which players turn it: 0, 90, 180 or 270.
+        aspect: of a pixel, width to height.
+        deep: more than 8 bits.
+        matrix: of its colors, an AVColorSpace.
+        audio, subtitles: how many streams of each.
+    """
+
+    width: int
+    height: int
+    rate: Fraction | None
+    seconds: float
+    time_base: Fraction
+    rotation: int
+    aspect: Fraction
+    deep: bool
+    matrix: int
+    audio: int
+    subtitles: int
+
+    @property
+    def about_frames(self) -> int:
+        """How many frames there are, about; 0 where that is not said."""
+        return round(self.seconds * self.rate) if self.rate else 0
+
+    @property
+    def shown_size(self) -> tuple[int, int]:
+        """(height, width) as players show it."""
+        return (self.width, self.height) if self.rotation in (90, 270) else (self.height, self.width)
+
+
+class Film:
+    """An open film. Its frames can be gone through once; to begin again, open it again."""
+
+    def __init__(self, container: InputContainer, name: str, deinterlace: bool = False) -> None:
+        """Of an open container; most callers want `open_film`."""
+        self._container, self.name, self._deinterlace = container, name, deinterlace
+        self.damaged = 0  # places that could not be decoded
+        self.resized = 0  # frames of another size than the first
+        streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        if not streams:
+            kind = "only sound" if container.streams.audio else "no moving picture"
+            raise UserError(f"{name} holds {kind}. Give a film.")
+        self._stream = streams[0]
+        self._stream.thread_type = "AUTO"
+        self._frames = self._decoded()
+        first = next(self._frames, None)
+        if first is None:
+            raise UserError(f"{name} is broken: none of its frames can be read. Use another copy of it.")
+        second = next(self._frames, None)
+        if second is None:
+            raise UserError(f"{name} is a single picture. Color it as a photograph.")
+        self._first = [first, second]
+        self.info = self._about(first)
+
+    def _about(self, first: VideoFrame) -> FilmInfo:
+        stream, container = self._stream, self._container
+        if first.width * first.height > max_pixels():
+            raise UserError(f"{self.name} has more than {max_pixels() // 10**6} megapixels a frame. Make it smaller.")
+        length = (
+            stream.duration * stream.time_base
+            if stream.duration and stream.time_base
+            else Fraction(container.duration or 0, av.time_base)
+        )
+        rate = stream.average_rate or stream.guessed_rate
+        matrix = first.colorspace
+        if matrix == _UNSPECIFIED:
+            matrix = _BT709 if first.height >= _HIGH_DEFINITION else _BT601
+        return FilmInfo(
+            first.width,
+            first.height,
+            rate if rate and rate > 0 else None,
+            max(float(length), 0.0),
+            stream.time_base or Fraction(1, 1000),
+            round(first.rotation / 90) % 4 * 90,
+            stream.sample_aspect_ratio or Fraction(1),
+            max(c.bits for c in first.format.components) > 8,
+            matrix,
+            len(container.streams.audio),
+            len(container.streams.subtitles),
+        )
+
+    def frames(self) -> Iterator[VideoFrame]:
+        """All of them, each with a time (`pts`, in `info.time_base`) later than the one before; and of one size."""
+        last: int | None = None
+        step = max(round(1 / (self.info.rate * self.info.time_base)), 1) if self.info.rate else 1
+        for frame in self._progressive():
+            if (frame.width, frame.height) != (self.info.width, self.info.height):
+                self.resized += 1
+                time = frame.pts
+                frame = frame.reformat(self.info.width, self.info.height)
+                frame.pts = time
+            if frame.pts is None:
+                frame.pts = 0 if last is None else last + step
+            if last is not None and frame.pts <= last:
+                frame.pts = last + 1
+            last = frame.pts
+            yield frame
+
+    def _progressive(self) -> Iterator[VideoFrame]:
+        source = self._all()
+        if not self._deinterlace:
+            yield from source
+            return
+        first = next(source)
+        graph = Graph()
+        buffer = graph.add_buffer(
+            width=first.width, height=first.height, format=first.format, time_base=self.info.time_base
+        )
+        buffer.link_to(weave := graph.add("bwdif", "mode=send_frame:deint=all"))
+        weave.link_to(graph.add("buffersink"))
+        graph.configure()
+        for frame in (first, *source, None):
+            graph.vpush(frame)
+            while True:
+                try:
+                    yield graph.vpull()
+                except (av.error.BlockingIOError, av.error.EOFError):
+                    break
+
+    def _all(self) -> Iterator[VideoFrame]:
+        yield from self._first
+        self._first = []
+        yield from self._frames
+
+    def _decoded(self) -> Iterator[VideoFrame]:
+        """What can be had of it."""
+        packets, in_a_row = self._container.demux(self._stream), 0
+        while in_a_row < _DAMAGED:
+            try:
+                packet = next(packets, None)
+                if packet is None:
+                    return
+                yield from packet.decode()
+                in_a_row = 0
+            except av.error.EOFError:
+                return
+            except av.error.FFmpegError:
+                self.damaged += 1
+                in_a_row += 1
+
+    def photo(self, frame: VideoFrame) -> Photo:
+        """A frame as people see it, turned upright: 8 bits, or 16 if it is deeper."""
+        return Photo(turned(self._pixels(frame, "rgb48le" if self.info.deep else "rgb24"), self.info.rotation))
+
+    def light(self, frame: VideoFrame) -> Plane:
+        """L of a small copy of a frame, upright, (H, W) in [0, 100]: what movement is looked for in."""
+        scale = min(1.0, SIDE / min(frame.width, frame.height))
+        size = max(round(frame.width * scale), 2), max(round(frame.height * scale), 2)
+        small = turned(self._pixels(frame, "rgb24", *size), self.info.rotation)
+        return small_copy(lightness(small))
+
+    def _pixels(self, frame: VideoFrame, format: str, width: int | None = None, height: int | None = None) -> Array:
+        rgb = frame.reformat(width, height, format, src_colorspace=self.info.matrix, interpolation="AREA")
+        return cast(Array, rgb.to_ndarray())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what had to be left out or changed, of the frames so far."""
+        notes = []
+        if self.damaged:
+            notes.append(f"{self.name} is damaged: {self.damaged} places of it could not be read and were left out.")
+        if self.resized:
+            notes.append(f"{self.name} changes its size: {self.resized} frames were brought to that of the first.")
+        return tuple(notes)
+
+
+@contextlib.contextmanager
+def open_film(path: str | os.PathLike[str], deinterlace: bool = False) -> Iterator[Film]:
+    """Open a film.
+
+    Args:
+        path: its file.
+        deinterlace: whether its frames are woven of two half pictures each and are to be made whole (bwdif).
+    Raises:
+        UserError: not there, no film, or broken.
+    """
+    with open_container(path) as container:
+        yield Film(container, Path(path).name, deinterlace)
+
+
+@contextlib.contextmanager
+def open_container(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
+    """A film's file, for its streams as they are; errors are those of `open_film`."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"There is no film {path}.")
+    try:
+        container = av.open(
+            str(path.absolute()), options={"protocol_whitelist": "file", "format_whitelist": _CONTAINERS},
+            metadata_errors="replace",
+        )  # fmt: skip
+    except PermissionError as error:
+        raise UserError(f"{path} can't be opened: permission denied.") from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise UserError(f"{path.name} is not a film, or it is of a kind that can't be read.") from error
+    with container:
+        yield container
+
+
+def interlacing(path: str | os.PathLike[str]) -> str:
+    """Whether the first frames of a film are woven of half pictures: a sentence that says so; or nothing.
+
+    By FFmpeg's filter idet, which looks for combs.
+    """
+    with open_film(path) as film:
+        graph, combed, looked_at = Graph(), 0, 0
+        buffer = None
+        for frame, _ in zip(film.frames(), range(_LOOKED_AT), strict=False):
+            if buffer is None:
+                buffer = graph.add_buffer(
+                    width=frame.width, height=frame.height, format=frame.format, time_base=film.info.time_base
+                )
+                buffer.link_to(look := graph.add("idet"))
+                look.link_to(graph.add("buffersink"))
+                graph.configure()
+            graph.vpush(frame)
+            with contextlib.suppress(av.error.BlockingIOError, av.error.EOFError):
+                kind = graph.vpull().metadata.get("lavfi.idet.multiple.current_frame")
+                combed += kind in ("tff", "bff")
+                looked_at += 1
+    share = combed / max(looked_at, 1)
+    if share >= _INTERLACED:
+        return f"{film.name} is interlaced: where things move it has combs. Deinterlacing removes them."
+    if share >= _TELECINED:
+        return f"{film.name} seems telecined: some of its frames are woven of two. Deinterlacing makes them whole."
+    return ""
+
+
+def turned(pixels: Array, degrees: int) -> Array:
+    """HWC or HW, turned counterclockwise by 0, 90, 180 or 270 degrees."""
+    return np.ascontiguousarray(np.rot90(pixels, degrees // 90)) if degrees else pixels
