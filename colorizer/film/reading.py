@@ -57,6 +57,7 @@ class FilmInfo:
         deep: more than 8 bits.
         matrix: of its colors, an AVColorSpace.
         audio, subtitles: how many streams of each.
+        begins: time of the first frame, in seconds.
     """
 
     width: int
@@ -70,6 +71,7 @@ class FilmInfo:
     matrix: int
     audio: int
     subtitles: int
+    begins: float
 
     @property
     def about_frames(self) -> int:
@@ -85,9 +87,11 @@ class FilmInfo:
 class Film:
     """An open film. Its frames can be gone through once; to begin again, open it again."""
 
-    def __init__(self, container: InputContainer, name: str, deinterlace: bool = False) -> None:
+    def __init__(
+        self, container: InputContainer, name: str, deinterlace: bool = False, short_side: int | None = None
+    ) -> None:
         """Of an open container; most callers want `open_film`."""
-        self._container, self.name, self._deinterlace = container, name, deinterlace
+        self._container, self.name, self._deinterlace, self._short_side = container, name, deinterlace, short_side
         self.damaged = 0  # places that could not be decoded
         self.resized = 0  # frames of another size than the first
         streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
@@ -119,9 +123,13 @@ class Film:
         matrix = first.colorspace
         if matrix == _UNSPECIFIED:
             matrix = _BT709 if first.height >= _HIGH_DEFINITION else _BT601
+        scale = min(1.0, (self._short_side or 1 << 16) / min(first.width, first.height))
+        width, height = (max(round(side * scale / 2), 1) * 2 for side in (first.width, first.height))
+        if scale == 1:
+            width, height = first.width, first.height
         return FilmInfo(
-            first.width,
-            first.height,
+            width,
+            height,
             rate if rate and rate > 0 else None,
             max(float(length), 0.0),
             stream.time_base or Fraction(1, 1000),
@@ -131,7 +139,17 @@ class Film:
             matrix,
             len(container.streams.audio),
             len(container.streams.subtitles),
+            float((first.pts or 0) * (stream.time_base or 0)),
         )
+
+    def seek(self, seconds: float) -> None:
+        """Go on with a frame at or before that moment, counted from the first frame, instead of the first."""
+        stamp = round((seconds + self.info.begins) / self.info.time_base)
+        try:
+            self._container.seek(max(stamp, 0), stream=self._stream, backward=True)
+        except av.error.FFmpegError:
+            return  # it can't be gone about in: from the beginning, then
+        self._first, self._frames = [], self._decoded()
 
     def frames(self) -> Iterator[VideoFrame]:
         """All of them, each with a time (`pts`, in `info.time_base`) later than the one before; and of one size."""
@@ -139,9 +157,9 @@ class Film:
         step = max(round(1 / (self.info.rate * self.info.time_base)), 1) if self.info.rate else 1
         for frame in self._progressive():
             if (frame.width, frame.height) != (self.info.width, self.info.height):
-                self.resized += 1
+                self.resized += not self._short_side
                 time = frame.pts
-                frame = frame.reformat(self.info.width, self.info.height)
+                frame = frame.reformat(self.info.width, self.info.height, interpolation="AREA")
                 frame.pts = time
             if frame.pts is None:
                 frame.pts = 0 if last is None else last + step
@@ -219,17 +237,18 @@ class Film:
 
 
 @contextlib.contextmanager
-def open_film(path: str | os.PathLike[str], deinterlace: bool = False) -> Iterator[Film]:
+def open_film(path: str | os.PathLike[str], deinterlace: bool = False, short_side: int | None = None) -> Iterator[Film]:
     """Open a film.
 
     Args:
         path: its file.
         deinterlace: whether its frames are woven of two half pictures each and are to be made whole (bwdif).
+        short_side: of its frames, at most, in pixels: larger ones are made smaller.
     Raises:
         UserError: not there, no film, or broken.
     """
     with open_container(path) as container:
-        yield Film(container, Path(path).name, deinterlace)
+        yield Film(container, Path(path).name, deinterlace, short_side)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ colorizer("old.jpg", hints=[(120, 80, 10, "#7a1f1f")])   # this dress was dark r
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import overload
 
@@ -16,9 +17,11 @@ import numpy as np
 from PIL import Image
 
 from ..arrays import Array, eight_bit, full_scale
+from ..film.writing import FilmOutput
 from ..pictures.photo import Photo
 from ..pictures.reading import read_picture
 from .alternatives import alternative_photos
+from .film import Correction, FilmResult, colorize_film
 from .predictor import Predictor
 from .prepared import Hints, PreparedPhoto
 from .settings import Settings
@@ -82,6 +85,18 @@ class Colorizer:
     def prepare(self, photo: Photo) -> PreparedPhoto:
         """For a photo that is colored more than once: what stays the same is computed once."""
         return PreparedPhoto(self.predictor, photo)
+
+    def film(
+        self,
+        source: str | os.PathLike[str],
+        target: str | os.PathLike[str],
+        settings: Settings | None = None,
+        corrections: Sequence[Correction] = (),
+        output: FilmOutput | None = None,
+        deinterlace: bool = False,
+    ) -> FilmResult:
+        """Color a film into another, with steady colors; see `film.colorize_film`, which has more arguments."""
+        return colorize_film(self.predictor, source, target, settings, corrections, output, deinterlace)
 
     @overload
     def alternatives(

@@ -26,7 +26,7 @@ from .objects import ObjectFinder, Seen, see
 from .people import colored_as_people
 from .predictor import Predictor
 from .settings import Settings
-from .upsampling import colorize_photo, guide_of
+from .upsampling import Paint, colorize_photo, guide_of
 
 Hints = Sequence[Hint | HintTuple]
 
@@ -86,13 +86,17 @@ class PreparedPhoto:
 
         The other arguments are those of `colorize`.
         """
-        paint = self._objects.paint(hints)
+        paint = self.paint(hints)
         saturation, strength = settings.saturation, settings.strength
         return colorize_photo(onto or self.photo, self.guide, ab, saturation, strength, in_place, paint)
 
     def mask(self, hint: Hint) -> Plane:
         """How probably each place is a part of the thing under a hint: (H, W) in [0, 1], at the guide's size."""
         return self._objects.mask(hint)
+
+    def paint(self, hints: Sequence[Hint]) -> Paint | None:
+        """What hints lay over the network's colors, at the guide's size; None if they lay nothing."""
+        return self._objects.paint(hints)
 
     def not_shown(self, hints: Hints) -> list[str]:
         """A sentence for each hint whose color can't be shown where it lies, because it is too dark or light there."""
