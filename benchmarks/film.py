@@ -34,7 +34,7 @@ from colorizer.inference.upsampling import colorize_photo
 from colorizer.pictures.photo import Photo
 from colorizer.pictures.reading import find_pictures, read_picture
 
-_WIDTH, _HEIGHT, _FRAMES = 320, 240, 48
+WIDTH, HEIGHT, _FRAMES = 320, 240, 48
 _GRAIN, _FLICKER = 2.0, 0.02  # standard deviations: of L, and of the exposure as a share of it
 _RIM = 3  # pixels around a moving object where neither movement is certain
 
@@ -54,22 +54,23 @@ class _Seen:
     light: Plane
 
 
-def _affine(x: float, y: float, zoom: float, turn: float) -> Plane:
+def affine(x: float, y: float, zoom: float, turn: float) -> Plane:
     """From a frame's pixels to a photograph's: 3x3."""
     c, s = np.cos(turn) / zoom, np.sin(turn) / zoom
-    center = np.array([[1, 0, -_WIDTH / 2], [0, 1, -_HEIGHT / 2], [0, 0, 1]])
+    center = np.array([[1, 0, -WIDTH / 2], [0, 1, -HEIGHT / 2], [0, 0, 1]])
     return np.array([[c, -s, x], [s, c, y], [0, 0, 1]]) @ center
 
 
-def _view(photo: Array, place: Plane) -> Array:
+def view(photo: Array, place: Plane) -> Array:
+    """The frame at a place of a photograph."""
     flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(photo, place[:2], (_WIDTH, _HEIGHT), flags=flags, borderMode=cv2.BORDER_REFLECT)
+    return cv2.warpAffine(photo, place[:2], (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REFLECT)
 
 
-def _flow(place: Plane, before: Plane) -> Plane:
-    """Where a frame's pixels were in the one before."""
+def flow_to(place: Plane, before: Plane) -> Plane:
+    """Where a frame's pixels are in another, both by their places in a photograph: (H, W, 2)."""
     to_before = np.linalg.inv(before) @ place
-    y, x = np.mgrid[:_HEIGHT, :_WIDTH].astype(np.float64)
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
     moved = np.einsum("ij,jhw->ihw", to_before, np.stack([x, y, np.ones_like(x)]))
     return np.dstack([moved[0] - x, moved[1] - y]).astype(np.float32)
 
@@ -79,16 +80,16 @@ def _places(photo: Array, kind: str) -> list[Plane]:
     height, width = photo.shape[:2]
     x, y = width / 2, height / 2
     t = np.linspace(-0.5, 0.5, _FRAMES)
-    room_x, room_y = (max(side - frame, 0) for side, frame in ((width, _WIDTH), (height, _HEIGHT)))
+    room_x, room_y = (max(side - frame, 0) for side, frame in ((width, WIDTH), (height, HEIGHT)))
     if kind == "zoom":
-        return [_affine(x, y, 1.1 + 0.3 * s, 0.05 * s) for s in t]
-    return [_affine(x + min(room_x, 72) * s, y + min(room_y, 36) * s, 1, 0) for s in t]
+        return [affine(x, y, 1.1 + 0.3 * s, 0.05 * s) for s in t]
+    return [affine(x + min(room_x, 72) * s, y + min(room_y, 36) * s, 1, 0) for s in t]
 
 
 def _camera(photo: Array, kind: str) -> Film:
     places = _places(photo, kind)
-    flows = [_flow(b, a) for a, b in itertools.pairwise(places)]
-    return Film([_view(photo, place) for place in places], flows)
+    flows = [flow_to(b, a) for a, b in itertools.pairwise(places)]
+    return Film([view(photo, place) for place in places], flows)
 
 
 def _object(photo: Array, other: Array) -> Film:
@@ -98,16 +99,16 @@ def _object(photo: Array, other: Array) -> Film:
     yy, xx = np.mgrid[:height, :width]
     shape = ((((xx - width / 2) / 60) ** 2 + ((yy - height / 2) / 80) ** 2) < 1).astype(np.uint8) * 255
     t = np.linspace(-0.5, 0.5, _FRAMES)
-    places = [_affine(width / 2 + 130 * s, height / 2 + 20 * np.sin(6 * s), 1, 0) for s in t]
-    masks = [_view(shape, place) for place in places]
+    places = [affine(width / 2 + 130 * s, height / 2 + 20 * np.sin(6 * s), 1, 0) for s in t]
+    masks = [view(shape, place) for place in places]
     kernel = np.ones((2 * _RIM + 1,) * 2, np.uint8)
     for k, (place, mask) in enumerate(zip(places, masks, strict=True)):
         share = mask[..., None] / 255
-        film.frames[k] = (film.frames[k] * (1 - share) + _view(other, place) * share + 0.5).astype(np.uint8)
+        film.frames[k] = (film.frames[k] * (1 - share) + view(other, place) * share + 0.5).astype(np.uint8)
         if k:
             inside, outside = cv2.erode(mask, kernel) > 254, cv2.dilate(mask, kernel) == 0
             there = warp((cv2.dilate(masks[k - 1], kernel) > 0).astype(np.float32), film.flows[k - 1]) > 0
-            film.flows[k - 1][inside] = _flow(place, places[k - 1])[inside]
+            film.flows[k - 1][inside] = flow_to(place, places[k - 1])[inside]
             film.flows[k - 1][~inside & (~outside | there)] = np.nan
     return film
 
@@ -115,7 +116,7 @@ def _object(photo: Array, other: Array) -> Film:
 def _cut(one: Film, other: Film) -> Film:
     """Half of one, then half of the other."""
     half = _FRAMES // 2
-    nowhere = np.full((_HEIGHT, _WIDTH, 2), np.nan, np.float32)
+    nowhere = np.full((HEIGHT, WIDTH, 2), np.nan, np.float32)
     return Film(one.frames[:half] + other.frames[:half], [*one.flows[: half - 1], nowhere, *other.flows[: half - 1]])
 
 
@@ -224,7 +225,7 @@ def main() -> int:
     photos: list[Array] = []
     for path in paths[:: max(len(paths) // arguments.limit, 1)][: arguments.limit]:
         rgb = read_picture(path).rgb
-        scale = max(1.25 * _WIDTH / rgb.shape[1], 1.25 * _HEIGHT / rgb.shape[0])
+        scale = max(1.25 * WIDTH / rgb.shape[1], 1.25 * HEIGHT / rgb.shape[0])
         photos.append(resize(rgb, round(rgb.shape[1] * scale), round(rgb.shape[0] * scale)))
     colorizer = Colorizer.from_pretrained(device="cpu")
     made = films(photos)

@@ -27,10 +27,6 @@ from ..errors import UserError
 from ..pictures.photo import Photo, max_pixels
 from .flow import SIDE, small_copy
 
-EXTENSIONS = (
-    ".3gp", ".asf", ".avi", ".dv", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf",
-    ".ogv", ".ts", ".vob", ".webm", ".wmv",
-)  # fmt: skip
 # Of what FFmpeg reads, the formats that lie in one file: play lists and their like name other files, and addresses.
 _CONTAINERS = (
     "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,asf,ogg,mxf,dv,gif,rm,nut,ivf,wtv,vc1,obu,mjpeg,"
@@ -39,7 +35,7 @@ _CONTAINERS = (
 _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # AVColorSpace
 _HIGH_DEFINITION = 720  # rows from which players take an unspecified matrix to be that of BT.709
 _LOOKED_AT = 120  # frames, to find out whether they are interlaced
-_INTERLACED, _TELECINED = 0.6, 0.15  # share of combed frames from which
+_INTERLACED, _TELECINED = 0.95, 0.35  # share of combed frames from which they are
 _DAMAGED = 100  # places in a row that can't be decoded, after which it is given up
 
 
@@ -106,7 +102,7 @@ class Film:
             raise UserError(f"{name} is broken: none of its frames can be read. Use another copy of it.")
         second = next(self._frames, None)
         if second is None:
-            raise UserError(f"{name} is a single picture. Color it as a photograph.")
+            raise UserError(f"{name} holds a single picture: no film, or a broken one. Color it as a photograph.")
         self._first = [first, second]
         self.info = self._about(first)
 
@@ -265,7 +261,7 @@ def open_container(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
     except PermissionError as error:
         raise UserError(f"{path} can't be opened: permission denied.") from error
     except (av.error.FFmpegError, ValueError) as error:
-        raise UserError(f"{path.name} is not a film, or it is of a kind that can't be read.") from error
+        raise UserError(f"{path.name} is not a film, or it is broken, or of a kind that can't be read.") from error
     with container:
         yield container
 
@@ -288,7 +284,7 @@ def interlacing(path: str | os.PathLike[str]) -> str:
                 graph.configure()
             graph.vpush(frame)
             with contextlib.suppress(av.error.BlockingIOError, av.error.EOFError):
-                kind = graph.vpull().metadata.get("lavfi.idet.multiple.current_frame")
+                kind = graph.vpull().metadata.get("lavfi.idet.single.current_frame")
                 combed += kind in ("tff", "bff")
                 looked_at += 1
     share = combed / max(looked_at, 1)

@@ -63,7 +63,8 @@ class Segment:
             codec, options, pixels = "ffv1", {"level": "3", "slicecrc": "1"}, "gbrp16le" if info.deep else "bgr0"
         else:
             codec, options = "libx264", {"crf": str(output.quality), "preset": output.preset}
-            pixels = "yuv420p10le" if info.deep else "yuv420p"
+            halved = info.width % 2 == info.height % 2 == 0  # an odd number of pixels can't be halved
+            pixels = ("yuv420p" if halved else "yuv444p") + ("10le" if info.deep else "")
         self._stream = cast(VideoStream, file.add_stream(codec, rate=info.rate or 25, options=options))
         self._context = context = self._stream.codec_context
         context.width, context.height, context.pix_fmt = info.width, info.height, pixels
@@ -98,12 +99,12 @@ class Segment:
 
 @contextlib.contextmanager
 def segment(path: Path, info: FilmInfo, output: FilmOutput) -> Iterator[Segment]:
-    """Write a part of a film, .mov, whole or not at all.
+    """Write a part of a film, .mp4, whole or not at all.
 
     Raises:
         UserError: no room, no permission, or no such place.
     """
-    with whole_file(path) as temporary, av.open(str(temporary), "w", format="mov") as file:
+    with whole_file(path) as temporary, av.open(str(temporary), "w", format="mp4") as file:
         part = Segment(file, info, output)
         yield part
         part.finish()

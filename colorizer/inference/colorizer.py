@@ -21,7 +21,8 @@ from ..film.writing import FilmOutput
 from ..pictures.photo import Photo
 from ..pictures.reading import read_picture
 from .alternatives import alternative_photos
-from .film import Correction, FilmResult, colorize_film
+from .corrections import Correction
+from .film import FilmResult, colorize_film
 from .predictor import Predictor
 from .prepared import Hints, PreparedPhoto
 from .settings import Settings

@@ -27,13 +27,14 @@ from ..arrays import Plane, resize, resize_linear
 from ..color.lab import rgb_to_lab
 from ..errors import UserError
 from ..files import code_version, whole_file, write_text
-from ..film.reading import Film, open_film
+from ..film.reading import Film, interlacing, open_film
 from ..film.shots import CutFinder
 from ..film.writing import FilmOutput, assemble, segment
 from ..model.hints import Hint, parse_hints
 from ..pictures.photo import Photo
+from .corrections import Correction
 from .predictor import Predictor
-from .prepared import Hints, PreparedPhoto
+from .prepared import PreparedPhoto
 from .settings import Settings
 from .steady import Key, Known, Steadiness, carried_back, keys_of, over, steady_colors
 from .upsampling import Paint, colorize_photo, guide_of, guided_coefficients
@@ -42,23 +43,6 @@ PART = 500  # frames of a shot that are written as one file
 _BACK = 250  # keys that strokes are carried back by, at most: some 2000 frames; each takes 1.4 MB of memory
 _EPSILON, _CONTRAST = 1e-3, 2.0  # of the edges of what strokes cover, as of `steady.carried_paint`
 Progress = Callable[[str, int, int], None]
-
-
-@dataclass(frozen=True)
-class Correction:
-    """What is known of a film at a moment.
-
-    Attributes:
-        at: the moment, in seconds.
-        hints: of its frame, in that frame's pixels, as it is shown; they hold through its shot, in both directions.
-        reference: its frame in color, of any size; its colors are taken over, and carried through the shot likewise.
-        settings: how its shot is to be colored.
-    """
-
-    at: float
-    hints: Hints = ()
-    reference: Photo | None = None
-    settings: Settings | None = None
 
 
 @dataclass(frozen=True)
@@ -186,7 +170,9 @@ def colorize_film(
     if os.path.realpath(target) == os.path.realpath(source):
         raise UserError(f"{source} would be written over. Choose another folder.")
     steadiness = steadiness or Steadiness()
+    woven = "" if deinterlace else interlacing(source)
     plan, notes = _planned(source, corrections, deinterlace, progress, stop)
+    notes = (*([woven] if woven else []), *notes)
     _check(predictor, plan)
     parts = _Parts(target, _identity(predictor, source, settings, corrections, output, deinterlace, steadiness))
     starts = [start for shot in plan.shots for start in plan.starts(shot)]
@@ -432,7 +418,7 @@ class _Parts:
 
     def path(self, start: int) -> Path:
         """Of the part that begins with that frame."""
-        return self.folder / f"{start:08}.mov"
+        return self.folder / f"{start:08}.mp4"
 
     def resumes_at(self, starts: Sequence[int], first: set[int]) -> int:
         """The frame to go on with.
@@ -493,8 +479,3 @@ def _within(number: int, shot: Shot) -> bool:
 
 def _seconds(film: Film, frame: VideoFrame) -> float:
     return float((frame.pts or 0) * film.info.time_base) - film.info.begins
-
-
-__all__ = [
-    "PART", "Correction", "FilmResult", "Shot", "Stopped", "colorize_film", "find_shots", "preview_film", "still",
-]  # fmt: skip

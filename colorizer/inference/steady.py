@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+import cv2
 import numpy as np
 
 from ..arrays import Plane, resize_linear
@@ -19,6 +20,7 @@ from .upsampling import guided_coefficients
 
 _EPSILON = 1e-3  # variance of L / 100 below which a key's colors are smoothed
 _LEAST = np.float32(1e-3)  # weight of a key where nothing is followed to it: there something must be said
+_BESIDE = (13, 13)  # pixels: where it is looked for what a place that was hidden may be a part of
 _EDGES, _SHARPER = 1e-3, 1.5  # of what strokes cover: the same variance, and the contrast by which it stays sharp
 
 
@@ -221,7 +223,11 @@ def carried_paint(painted: Plane | None, step: Step, light: Plane) -> Plane | No
     """`Known.painted` of another frame at this one, whose L its edges keep to."""
     if painted is None:
         return None
-    moved = warp(painted, step.flow) * step.seen[..., None]
+    # What was not to be seen there is taken to be as what is beside it and was.
+    seen = step.seen[..., None]
+    moved = warp(painted, step.flow)
+    beside = cv2.blur(moved * seen, _BESIDE) / np.maximum(cv2.blur(step.seen, _BESIDE), 1e-3)[..., None]
+    moved = np.asarray(moved * seen + beside * (1 - seen), np.float32)
     cover = moved[..., 0]
     slope, offset = guided_coefficients(light, [np.ascontiguousarray(cover)], 2, _EDGES)
     sharp = np.clip((slope * light + offset - 0.5) * _SHARPER + 0.5, 0, 1)

@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 
 from ..limits import limits
-from . import colorize, evaluate, train
+from . import colorize, evaluate, film, train
 from .common import colorizer_for, computing
 from .page import PageBlocks
 from .texts import LANGUAGES, texts
@@ -27,13 +27,15 @@ def build() -> gr.Blocks:
         gr.Markdown("# Colorizer\nBlack-and-white photographs in color.", elem_id="title")
         with gr.Tabs(selected="colorize") as tabs:
             with gr.Tab("Colorize", id="colorize"):
-                colorize_with = colorize.build(page)
+                coloring = colorize.build(page)
+            with gr.Tab("Film", id="film"):
+                film.build(tabs, coloring)
             with gr.Tab("Train", id="train") as training:
                 pass
             with gr.Tab("Evaluate", id="evaluate"):
                 evaluate_with = evaluate.build()
             with training:
-                parts = train.build(tabs, colorize_with, evaluate_with)
+                parts = train.build(tabs, coloring.checkpoint, evaluate_with)
         page.load(
             None,
             js=_TRANSLATE_JS.replace("LANGUAGES_AND_TEXTS;", f"{json.dumps([LANGUAGES, texts()])};"),

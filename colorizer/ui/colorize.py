@@ -400,6 +400,7 @@ class _Side:
     again: gr.Button
     back: gr.Button
     to_album: gr.Button
+    to_film: gr.Button
     reset: gr.Button
 
     @property
@@ -424,6 +425,7 @@ def _side() -> _Side:
         [("PNG", "png"), ("JPEG", "jpg")], value="png", show_label=False, container=False, elem_classes="formats"
     )
     to_album = gr.Button("Back to the album", visible=False, variant="primary")
+    to_film = gr.Button("Back to the film", visible=False, variant="primary")
     save = gr.Button("Download", variant="primary")
     again = gr.Button("Another photograph", elem_id="again")
     back = gr.Button("Back to the photograph before", visible=False, size="sm")
@@ -438,12 +440,32 @@ def _side() -> _Side:
         note = gr.Checkbox(label="Write into the file that its colors are simulated")
     return _Side(
         checkpoint, fetched, look_chosen, vividness, saturation, strength, size, output, quality, note, save, again,
-        back, to_album, reset,
+        back, to_album, to_film, reset,
     )  # fmt: skip
 
 
-def build(page: gr.Blocks) -> gr.Dropdown:
-    """Lay out the tab on a page; returns the choice of the network."""
+@dataclass
+class ColorizeParts:
+    """What other tabs must know of this one.
+
+    Attributes:
+        checkpoint: the choice of the network.
+        photo, canvas: the photograph, and the strokes on it.
+        sliders: vividness, saturation, strength and working size.
+        shown: the event of a photograph that has come.
+        to_film: the button beside a still of a film.
+    """
+
+    checkpoint: gr.Dropdown
+    photo: gr.Image
+    canvas: gr.HTML
+    sliders: list[gr.Slider]
+    shown: gr.events.Dependency
+    to_film: gr.Button
+
+
+def build(page: gr.Blocks) -> ColorizeParts:
+    """Lay out the tab on a page."""
     which, which_words, usual = named_row()
     with gr.Column(elem_id="begin") as begin:
         refused = gr.HTML("", elem_id="refused")
@@ -560,7 +582,7 @@ def build(page: gr.Blocks) -> gr.Dropdown:
     usual.click(lambda: BUNDLED, None, side.checkpoint, api_visibility="private")
     side.checkpoint.change(lambda name: name, side.checkpoint, many.checkpoint, api_visibility="private")
     _endpoints()
-    return side.checkpoint
+    return ColorizeParts(side.checkpoint, photo, canvas, side.sliders, shown, side.to_film)
 
 
 def _endpoints() -> None:
