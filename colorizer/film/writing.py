@@ -27,6 +27,7 @@ from .reading import FilmInfo, open_container, turned
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv")
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
 _DEPTH = 2  # frames by which H.264 may be stored out of order, with the encoder's usual pyramid of them
+_BEGINS = "comment"  # of a part: the time of its first frame
 _LIMITED = 1  # AVColorRange: 16..235, as films have it
 
 
@@ -73,6 +74,7 @@ class Segment:
         context.thread_count = 2  # what is written depends on it
         if not output.lossless:
             context.colorspace, context.color_range = info.matrix, _LIMITED
+        self._first: int | None = None
 
     def write(self, rgb: Array, time: int) -> None:
         """Write a frame.
@@ -81,6 +83,9 @@ class Segment:
             rgb: HWC, uint8 or uint16, upright.
             time: in `info.time_base`, later than the one before.
         """
+        if self._first is None:  # the file itself would keep when it begins to a millisecond only
+            self._first = time
+            self._file.metadata[_BEGINS] = str(time)
         stored = turned(rgb, (360 - self._info.rotation) % 360)
         frame = VideoFrame.from_ndarray(stored, format="rgb48le" if stored.dtype == np.uint16 else "rgb24")
         frame = frame.reformat(
@@ -89,7 +94,7 @@ class Segment:
             dst_color_range=None if self._output.lossless else _LIMITED,
             interpolation="AREA",
         )
-        frame.pts, frame.time_base = time, self._info.time_base
+        frame.pts, frame.time_base = time - self._first, self._info.time_base
         self._file.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
@@ -136,7 +141,7 @@ def assemble(source: Path, segments: Sequence[Path], target: Path, info: FilmInf
         others = _others(film, out, target, notes)
         with contextlib.suppress(ValueError, av.error.FFmpegError):
             out.set_chapters(film.chapters())
-        pictures = _pictures(segments, video)
+        pictures = _pictures(segments, video, info)
         waiting = next(pictures, None)
         for packet in _packets(film, others):
             while waiting is not None and _seconds(waiting) <= _seconds(packet):
@@ -179,25 +184,24 @@ def _packets(film: InputContainer, streams: dict[int, Stream]) -> Iterator[Packe
                 yield packet
 
 
-def _pictures(segments: Sequence[Path], stream: VideoStream) -> Iterator[Packet[Any]]:
+def _pictures(segments: Sequence[Path], stream: VideoStream, info: FilmInfo) -> Iterator[Packet[Any]]:
     """The packets of all segments. When each is decoded is told anew: the encoders did not know of each other."""
-    times = sorted(time for segment in segments for time in _times(segment))
+    times = sorted(packet.pts or 0 for path in segments for packet in _packets_of(path, info))
     first = times[0] - _DEPTH * max((times[-1] - times[0]) // max(len(times) - 1, 1), 1)
     early = [first + k * (times[0] - first) // _DEPTH for k in range(_DEPTH)]
-    decoded = iter(early + times)
-    for segment in segments:
-        with av.open(str(segment)) as file:
-            for packet in file.demux(file.streams.video[0]):
-                if packet.pts is None:
-                    continue
-                packet.dts = next(decoded)
-                packet.stream = stream
+    for packet, decoded in zip((p for path in segments for p in _packets_of(path, info)), early + times, strict=False):
+        packet.dts, packet.stream = decoded, stream
+        yield packet
+
+
+def _packets_of(path: Path, info: FilmInfo) -> Iterator[Packet[Any]]:
+    with av.open(str(path)) as file:
+        video = file.streams.video[0]
+        begins = round(int(file.metadata[_BEGINS]) * info.time_base / (video.time_base or info.time_base))
+        for packet in file.demux(video):
+            if packet.pts is not None:
+                packet.pts += begins
                 yield packet
-
-
-def _times(segment: Path) -> Iterator[int]:
-    with av.open(str(segment)) as file:
-        yield from (packet.pts for packet in file.demux(file.streams.video[0]) if packet.pts is not None)
 
 
 def _seconds(packet: Packet[Any]) -> float:
