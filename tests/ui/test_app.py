@@ -141,6 +141,7 @@ def test_the_endpoints_are_named_and_described(client: Client) -> None:
         "/colorize_with_hints",
         "/alternatives",
         "/colorize_batch",
+        "/colorize_film",
         "/train",
         "/sign_in",
         "/stop_training",
