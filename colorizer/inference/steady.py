@@ -21,7 +21,7 @@ from .upsampling import guided_coefficients
 _EPSILON = 1e-3  # variance of L / 100 below which a key's colors are smoothed
 _LEAST = np.float32(1e-3)  # weight of a key where nothing is followed to it: there something must be said
 _BESIDE = (13, 13)  # pixels: where it is looked for what a place that was hidden may be a part of
-_EDGES, _SHARPER = 1e-3, 1.5  # of what strokes cover: the same variance, and the contrast by which it stays sharp
+_EDGES, _SHARPER = 1e-4, 2.0  # of what strokes cover: the same variance, and the contrast by which it stays sharp
 
 
 class Frame(Protocol):

@@ -26,6 +26,7 @@ from colorizer.training.train import train
 from colorizer.training.trainer import Trainer
 
 from ..conftest import ROOT, draw_photo, wait_until
+from ..film.made import pan, write_film
 
 
 def _options(data: Path, run: Path, **more: Any) -> TrainingOptions:
@@ -179,6 +180,7 @@ _WRITERS = {
         "colorizer.commands.train", "--data", "{photos}", "--output", "{there}/run", "--epochs", "1", "--size", "32",
         "--workers", "0",
     ),
+    "a film": ("colorizer", "{elsewhere}/reel.mp4", "-o", "{there}/out"),
 }  # fmt: skip
 
 
@@ -205,6 +207,9 @@ def test_what_can_not_be_written_is_one_sentence(what: str, fault: str, photo_fo
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 
+    if what == "a film":
+        elsewhere.mkdir()
+        write_film(elsewhere / "reel.mp4", pan(1, 12))
     module, *arguments = (word.format(there=there, elsewhere=elsewhere, photos=photo_folder) for word in _WRITERS[what])
     done = subprocess.run(
         [*before, sys.executable, "-m", module, *arguments], cwd=ROOT, preexec_fn=full if fault == "full" else None,
