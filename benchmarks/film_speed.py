@@ -3,8 +3,8 @@
 python benchmarks/film_speed.py
 python benchmarks/film_speed.py --frames 300 3000
 
-Films of 640 x 480, 25 frames a second: the camera moves over an example photograph, with grain, and a cut every 10
-seconds. In one run, from file to file: frame by frame, and steadily; then, by the command line, films of several lengths.
+Films of 640 x 480, 25 frames a second: the camera moves over an example photograph, with grain, and a cut every ten
+seconds. In one run, from file to file: frame by frame, and steadily; then, by the command line, films of any length.
 """
 
 from __future__ import annotations

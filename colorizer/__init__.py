@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .errors import UserError
+    from .film.writing import FilmOutput
     from .inference.colorizer import Colorizer
+    from .inference.corrections import Correction
     from .inference.settings import LOOKS, Settings
 
-__all__ = ["LOOKS", "Colorizer", "Settings", "UserError"]
+__all__ = ["LOOKS", "Colorizer", "Correction", "FilmOutput", "Settings", "UserError"]
 __version__ = "0.2.0"
 
 _HOMES = {
     "LOOKS": ".inference.settings", "Colorizer": ".inference.colorizer", "Settings": ".inference.settings",
-    "UserError": ".errors",
+    "UserError": ".errors", "Correction": ".inference.corrections", "FilmOutput": ".film.writing",
 }  # fmt: skip
 
 

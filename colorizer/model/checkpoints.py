@@ -21,7 +21,7 @@ from ..color.bins import N_BINS
 from ..errors import UserError
 from ..files import whole_file
 from .foreign import converted, read_foreign
-from .networks import NetworkConfig, build_network
+from .networks import NetworkConfig, build_network, weight_shapes
 from .published import PUBLISHED, fetch_published
 
 FORMAT = 1
@@ -153,9 +153,7 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
         config = NetworkConfig(**about["config"])
         prior = tensors.pop(_PRIOR, torch.full((N_BINS,), 1 / N_BINS)).float()
         state = {k.removeprefix(_NETWORK): v for k, v in tensors.items()}
-        with torch.device("meta"):  # a small file might name a network that no memory holds
-            expected = build_network(config).state_dict()
-        if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in expected.items()}:
+        if {k: tuple(v.shape) for k, v in state.items()} != weight_shapes(config):  # which no memory might hold
             raise ValueError("weights of another network")
         network = build_network(config)
         network.load_state_dict(state, strict=True)

@@ -110,3 +110,12 @@ def build_network(config: NetworkConfig) -> ColorNetwork:
     file, name = config.spec.module
     network = getattr(importlib.import_module(f".{file}", __package__), name)
     return cast("ColorNetwork", network(config.objective, config.features))
+
+
+def weight_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of a network's weights and buffers, without the memory that they would take."""
+    import timm  # noqa: F401 - under the device below, some versions of what it imports fail
+    import torch
+
+    with torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in build_network(config).state_dict().items()}
