@@ -9,12 +9,17 @@ from __future__ import annotations
 import io
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "benchmarks"))
+
+from film_speed import make  # noqa: E402 - of the benchmarks
+
 PHOTOS = sorted((HERE.parent / "examples" / "black-and-white").glob("*.jpg"))
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -86,6 +91,16 @@ def main() -> None:
         page.locator("#many input[type=file]").set_input_files(PHOTOS)
         page.get_by_role("button", name="Download all (zip)").wait_for()
         save(shot(page), "album")
+        page = opened(browser, address, 1366, 900)
+        page.get_by_role("tab", name="Film").click()
+        with tempfile.TemporaryDirectory() as folder:
+            make(Path(folder, "examples.mp4"), 1000)
+            page.locator("#film-file input[type=file]").set_input_files(Path(folder, "examples.mp4"))
+            page.locator("#shots img").nth(3).wait_for(timeout=120_000)
+            page.locator("#shots img").first.click()
+            page.get_by_role("button", name="Preview three seconds").click()
+            page.locator("#film video").wait_for(timeout=60_000)
+        save(shot(page), "film")
         small = []
         for dark, photo in ((False, "astronaut"), (True, "chelsea")):
             page = opened(browser, address, 390, 844, dark)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import overload
 
 import numpy as np
@@ -90,13 +91,23 @@ class Colorizer:
     def film(
         self,
         source: str | os.PathLike[str],
-        target: str | os.PathLike[str],
+        target: str | os.PathLike[str] | None = None,
         settings: Settings | None = None,
         corrections: Sequence[Correction] = (),
         output: FilmOutput | None = None,
         deinterlace: bool = False,
     ) -> FilmResult:
-        """Color a film into another, with steady colors; see `film.colorize_film`, which has more arguments."""
+        """Color a film into another, with steady colors.
+
+        Args:
+            source: the film.
+            target: the file for the result; by default NAME-color beside the film.
+            settings, corrections, output, deinterlace: of `film.colorize_film`, which has more arguments.
+        Raises:
+            UserError: of `film.colorize_film`.
+        """
+        if target is None:
+            target = Path(source).with_stem(f"{Path(source).stem}-color")
         return colorize_film(self.predictor, source, target, settings, corrections, output, deinterlace)
 
     @overload

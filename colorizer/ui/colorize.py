@@ -17,6 +17,7 @@ from PIL import Image
 
 from ..arrays import Plane, resize_linear
 from ..errors import UserError
+from ..film import is_film
 from ..inference.alternatives import LEAST_DIFFERENCE, alternative_photos, object_pictures
 from ..inference.predictor import Predictor, working_size_for
 from ..inference.settings import Settings
@@ -227,7 +228,8 @@ def show(picture: str | None, kept: Any, of_album: dict[str, Any], checkpoint: s
     try:
         opened = opened_photos.get(picture)
     except UserError as error:
-        return _refused(error)
+        name = Path(picture).name
+        return _refused(UserError(f"{name} is a film. Drop it on the Film tab.") if is_film(picture) else error)
     strokes = strokes_of(kept, picture)
     try:
         compared, colorized = _compared(opened, checkpoint, settings_of(*knobs), strokes)

@@ -22,7 +22,8 @@ from ..film import EXTENSIONS
 from ..film.reading import interlacing, open_film
 from ..film.writing import FilmOutput
 from ..inference.corrections import Correction, parse_corrections
-from ..inference.film import FilmResult, Progress, Shot, Stopped, colorize_film, find_shots, preview_film, still
+from ..inference.film import FilmResult, colorize_film, preview_film, still
+from ..inference.film_plan import Progress, Shot, Stopped, find_shots
 from ..inference.settings import Settings
 from ..limits import limits
 from ..model.checkpoints import BUNDLED
@@ -145,6 +146,10 @@ def look(file: str | None, checkpoint: str, *knobs: float) -> Iterator[tuple[Any
             yield work, gr.Column(visible=True), "  \n".join(words), gr.HTML(visible=False), list(work.pictures)
 
 
+def _too_long() -> str:
+    return f"The film takes longer than {limits().seconds // 60} minutes, the most that is taken on here."
+
+
 def _looked(file: str, begun: float) -> Generator[tuple[Any, ...], None, list[Shot]]:
     following = _followed(lambda tell, stopping: find_shots(file, progress=tell, stop=stopping))
     while True:
@@ -152,6 +157,9 @@ def _looked(file: str, begun: float) -> Generator[tuple[Any, ...], None, list[Sh
             _, at, total = next(following)
         except StopIteration as end:
             return list(end.value)
+        if time.monotonic() - begun > limits().seconds:
+            following.close()
+            raise UserError(_too_long())
         bar = progress_bar(at, total, f"Finding the cuts{_left(at, total, begun, 0)}")
         yield gr.skip(), gr.Column(visible=True), "", bar, []
 
@@ -327,8 +335,7 @@ def colorize_film_file(
     try:
         result = _colored(work, checkpoint, settings, output, deinterlace, _folder(film), tell, stopping)
     except Stopped as error:
-        minutes = limits().seconds // 60
-        raise UserError(f"The film takes longer than {minutes} minutes, the most that is taken on here.") from error
+        raise UserError(_too_long()) from error
     return str(result.target), {"shots": [asdict(shot) for shot in result.shots], "notes": list(result.notes)}
 
 

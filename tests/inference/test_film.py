@@ -20,9 +20,10 @@ from colorizer.arrays import Array
 from colorizer.color.lab import lightness, rgb_to_lab
 from colorizer.film.reading import open_film
 from colorizer.film.writing import FilmOutput
-from colorizer.inference import film as module
+from colorizer.inference import film_parts, film_plan
 from colorizer.inference.corrections import Correction, parse_corrections, read_corrections
-from colorizer.inference.film import Stopped, colorize_film, find_shots, preview_film, still
+from colorizer.inference.film import colorize_film, preview_film, still
+from colorizer.inference.film_plan import Stopped, find_shots
 
 from ..conftest import ROOT, draw_photo, wait_until
 from ..film.made import HEIGHT, WIDTH, about, pan, write_film
@@ -65,6 +66,11 @@ def test_a_film_in_and_a_film_out(colorizer: Colorizer, reel: Path, tmp_path: Pa
     assert [p.name for p in tmp_path.iterdir()] == ["out.mkv"]
 
 
+def test_by_default_beside_the_film(colorizer: Colorizer, tmp_path: Path) -> None:
+    source = write_film(tmp_path / "short.mp4", _gray(pan(1, 4)))
+    assert colorizer.film(source).target == tmp_path / "short-color.mp4"
+
+
 def test_shots_without_coloring(reel: Path) -> None:
     told: list[tuple[str, int, int]] = []
     shots = find_shots(reel, progress=lambda *said: told.append(said))
@@ -76,7 +82,8 @@ def test_stopped_and_gone_on_with_it_is_the_same_file(
     colorizer: Colorizer, reel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever it was stopped: also in the middle of a shot."""
-    monkeypatch.setattr(module, "PART", 8)
+    monkeypatch.setattr(film_plan, "PART", 8)
+    monkeypatch.setattr(film_parts, "PART", 8)
     whole = colorizer.film(reel, tmp_path / "whole.mp4").target.read_bytes()
     colored: set[int] = set()
     for at in (12, 37, 70):

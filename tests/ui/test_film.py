@@ -129,6 +129,13 @@ def test_what_is_no_film_is_a_sentence(page: Page, reel: Path, tmp_path: Path) -
     _give(page, reel)
 
 
+@needs_chromium
+def test_a_film_among_photographs_is_shown_its_place(page: Page, reel: Path) -> None:
+    page.get_by_role("tab", name="Colorize").click()
+    page.locator("#drop input[type=file]").set_input_files(reel)
+    expect(page.get_by_text("grandma & co.mp4 is a film. Drop it on the Film tab.")).to_be_visible(timeout=WAIT)
+
+
 def test_the_endpoint(app: tuple[str, Path], reel: Path, tmp_path: Path) -> None:
     client = Client(app[0], verbose=False, download_files=str(tmp_path))
     corrections = [{"at": 0.5, "settings": {"strength": 0}}]

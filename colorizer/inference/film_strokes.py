@@ -1,0 +1,79 @@
+"""What is painted on single frames of a film, carried through their shots."""
+
+from __future__ import annotations
+
+from collections import deque
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ..arrays import Plane, resize, resize_linear
+from ..color.lab import rgb_to_lab
+from ..film.reading import open_film
+from ..model.hints import parse_hints
+from ..pictures.photo import Photo
+from .corrections import Correction
+from .film_plan import FilmPlan, Shot, ShownFrame, frames_of
+from .predictor import Predictor
+from .prepared import PreparedPhoto
+from .steady import Key, Steadiness, carried_back, keys_of, over
+from .upsampling import Paint, guided_coefficients
+
+_BACK = 250  # keys that strokes are carried back by, at most: some 2000 frames; each takes 1.4 MB of memory
+_EPSILON, _CONTRAST = 1e-3, 2.0  # of the edges of what strokes cover, as of `steady.carried_paint`
+
+
+def strokes_of(
+    predictor: Predictor, source: Path, plan: FilmPlan, shot: Shot, deinterlace: bool, steadiness: Steadiness
+) -> tuple[dict[int, Plane], dict[int, Plane]]:
+    """What is painted in a shot: at the frames it was said of, and at the keys before them."""
+    numbers = sorted(n for n, c in plan.corrections.items() if n in shot and (c.hints or c.reference))
+    strokes: dict[int, Plane] = {}
+    behind: dict[int, Plane] = {}
+    if not numbers:
+        return strokes, behind
+    with open_film(source, deinterlace) as film:
+        frames = frames_of(film, enumerate(film.frames()), shot.first, numbers[-1] + 1)
+        keys: deque[Key[ShownFrame]] = deque(maxlen=_BACK)
+        for key in keys_of(frames, steadiness, plan.must(shot)):
+            shown = key.frames[0]
+            keys.append(Key([shown], [], [], key.there, key.there))  # all that it takes
+            if shown.number not in numbers:
+                continue
+            painted = _painted(predictor, film.photo(shown.frame), plan.corrections[shown.number], shown.light)
+            if painted is not None:
+                strokes[shown.number] = painted
+                for number, earlier in carried_back(reversed(keys), painted).items():
+                    lower = over(behind.get(number), earlier)
+                    if lower is not None:
+                        behind[number] = lower
+    return strokes, behind
+
+
+def _painted(predictor: Predictor, photo: Photo, correction: Correction, light: Plane) -> Plane | None:
+    """`Known.painted` of a correction, at the size of the small copy."""
+    height, width = light.shape
+    lower = None
+    if correction.reference is not None:
+        reference = rgb_to_lab(resize(correction.reference.rgb, width, height))
+        lower = np.dstack([np.ones_like(light), reference[..., 1:], light]).astype(np.float32)
+    paint = PreparedPhoto(predictor, photo).paint(parse_hints(correction.hints))
+    if paint is None:
+        return lower
+    layers = np.dstack([paint.cover, paint.cover[..., None] * paint.ab, paint.cover * paint.lightness])
+    return over(resize(np.asarray(layers, np.float32), width, height), lower)
+
+
+def paint_at(painted: Plane, guide: Plane) -> Paint:
+    """`Known.painted` at a guide's size."""
+    height, width = guide.shape
+    spread = np.asarray(cv2.blur(painted, (9, 9)), np.float32)  # colors where next to nothing is covered
+    sure = painted[..., :1] > 0.2
+    color = np.where(sure, painted, spread)
+    ab_light = resize_linear(np.asarray(color[..., 1:] / np.maximum(color[..., :1], 1e-3), np.float32), width, height)
+    radius = max(round(min(guide.shape) / min(painted.shape[:2])), 1) + 1
+    cover = resize_linear(np.ascontiguousarray(painted[..., 0]), width, height)
+    slope, offset = guided_coefficients(guide, [cover], radius, _EPSILON)
+    sharp = np.clip((slope * guide + offset - 0.5) * _CONTRAST + 0.5, 0, 1).astype(np.float32)
+    return Paint(sharp, np.ascontiguousarray(ab_light[..., :2]), np.ascontiguousarray(ab_light[..., 2]))
