@@ -98,7 +98,7 @@ def test_help_and_import_do_not_pay_for_torch(command: tuple[str, ...]) -> None:
 
 
 def test_public_names_are_there() -> None:
-    assert {"LOOKS", "Colorizer", "Settings", "UserError"} == set(colorizer.__all__)
+    assert {"LOOKS", "Colorizer", "Correction", "FilmOutput", "Settings", "UserError"} == set(colorizer.__all__)
     assert colorizer.Colorizer.__module__ == "colorizer.inference.colorizer"
     with pytest.raises(AttributeError, match="nothing"):
         colorizer.nothing  # noqa: B018
