@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,27 +230,25 @@ def main() -> int:
     made = films(photos)
     if arguments.clips:
         made = itertools.chain(made, ((path.name, clip(path)) for path in sorted(arguments.clips.iterdir())))
-    figures: dict[str, list[tuple[float, float, float]]] = {}
+    figures: dict[str, list[tuple[float, float]]] = {}
     truth = []
     for k, (kind, film) in enumerate(made):
         film = aged(film, k)
         truth.append(warping_error(film.frames, film.flows))
         line = [f"{kind:14} true {truth[-1]:.2f}"]
         for name, (way, cuts) in WAYS.items():
-            start = time.perf_counter()
             frames = colored(film, colorizer, Settings(), way, cuts)
-            seconds = (time.perf_counter() - start) / len(frames)
-            figure = warping_error(frames, film.flows), psnr(frames, film.frames), seconds
+            figure = warping_error(frames, film.flows), psnr(frames, film.frames)
             figures.setdefault(name, []).append(figure)
             line.append(f"{name} {figure[0]:.2f} {figure[1]:.2f} dB")
         print("  ".join(line), flush=True)
-    columns = ("", "warping error", "of frame by frame", "of the true colors", "PSNR dB", "frames a second")
+    columns = ("", "warping error", "of frame by frame", "of the true colors", "PSNR dB")
     print("", f"| {' | '.join(columns)} |", f"| --- |{' ---: |' * (len(columns) - 1)}", sep="\n")
     base = np.mean([f[0] for f in figures["frame by frame"]])
     for name, rows in figures.items():
-        error, decibels, seconds = np.mean(rows, 0)
+        error, decibels = np.mean(rows, 0)
         shares = f"{error / base:.2f} | {error / np.mean(truth):.2f}"
-        print(f"| {name} | {error:.2f} | {shares} | {decibels:.2f} | {1 / seconds:.1f} |")
+        print(f"| {name} | {error:.2f} | {shares} | {decibels:.2f} |")
     return 0
 
 

@@ -19,6 +19,7 @@ class Limits:
     """What `$COLORIZER_MAX_...` say: `COLORIZER_MAX_MEGAPIXELS`, and so on."""
 
     megapixels: int = _limit(100, "of a photograph")
+    film_megapixels: int = _limit(10, "of a film's frame, some 50 of which wait for each other")
     working_megapixels: int = _limit(4, "of the copy that a network sees; four of them take it about 2 GB of memory")
     hints: int = _limit(1000, "strokes and hints on a photograph")
     hint_points: int = _limit(100_000, "points of all its strokes")
@@ -28,7 +29,7 @@ class Limits:
     visitor_megabytes: int = _limit(2000, "of all colored files of one page; its oldest go first")
     runs: int = _limit(4, "training runs that wait and run at a time")
     queue: int = _limit(500, "requests that wait for the page's server")
-    seconds: int = _limit(3600, "that an album or an evaluation on the page takes")
+    seconds: int = _limit(3600, "that an album, a film or an evaluation on the page takes")
 
     @classmethod
     def variable(cls, name: str) -> str:

@@ -17,7 +17,8 @@ from ..arrays import Plane, resize
 SIDE = 192  # short side of the copies in which movement is looked for
 _LONGEST = 4  # of the longer side, in short sides
 _SLACK, _SHARE = 0.5, 0.01  # Sundaram, Brox and Keutzer, "Dense Point Trajectories" (ECCV 2010), eq. 5
-_CONTRAST = 50.0  # standard deviation of L that frames are brought to
+_CONTRAST = 50.0  # standard deviation of L that frames are brought to, in 8 bits
+_ALIKE = 3.0  # difference of such levels, in the mean of 5 x 5 pixels, up to which places look alike
 
 
 class Step(NamedTuple):
@@ -62,7 +63,7 @@ class FlowFinder:
         """
         a, b = leveled(first), leveled(second)
         there, back = self.flow(a, b), self.flow(b, a)
-        return Step(there, _agreement(there, back)), Step(back, _agreement(back, there))
+        return Step(there, _seen(there, back, a, b)), Step(back, _seen(back, there, b, a))
 
 
 def leveled(light: Plane) -> npt.NDArray[np.uint8]:
@@ -86,15 +87,25 @@ def standing(light: Plane) -> Step:
     return Step(np.zeros((*light.shape, 2), np.float32), np.ones(light.shape, np.float32))
 
 
-def _agreement(there: Plane, back: Plane) -> Plane:
-    """Where the way there and back ends where it began, within the picture: (H, W), 1 or 0, softened a little."""
+def _seen(there: Plane, back: Plane, here: npt.NDArray[np.uint8], other: npt.NDArray[np.uint8]) -> Plane:
+    """Where a way within the picture ends at the same thing: (H, W) in [0, 1].
+
+    That is where the way there and back ends where it began; or where both ends look alike: in even areas no way can be
+    found, nor does it matter.
+
+    Args:
+        there, back: flows.
+        here, other: both frames, as of `leveled`.
+    """
     height, width = there.shape[:2]
     x, y = _places(there)
     returned = warp(back, there)
     error = ((there + returned) ** 2).sum(2)
     allowed = _SHARE * ((there**2).sum(2) + (returned**2).sum(2)) + _SLACK
     inside = (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
-    return cast(Plane, cv2.blur(((error < allowed) & inside).astype(np.float32), (3, 3)))
+    agree = cv2.blur(((error < allowed) & inside).astype(np.float32), (3, 3))
+    difference = cv2.blur(here.astype(np.float32) - warp(other.astype(np.float32), there), (5, 5))
+    return np.maximum(np.asarray(agree, np.float32), (np.abs(difference) < _ALIKE) & inside)
 
 
 def _places(flow: Plane) -> tuple[Plane, Plane]:

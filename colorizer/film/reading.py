@@ -24,7 +24,8 @@ from av.video.frame import VideoFrame
 from ..arrays import Array, Plane
 from ..color.lab import lightness
 from ..errors import UserError
-from ..pictures.photo import Photo, max_pixels
+from ..limits import limits
+from ..pictures.photo import Photo
 from .flow import SIDE, small_copy
 
 # Of what FFmpeg reads, the formats that lie in one file: play lists and their like name other files, and addresses.
@@ -110,8 +111,8 @@ class Film:
 
     def _about(self, first: VideoFrame) -> FilmInfo:
         stream, container = self._stream, self._container
-        if first.width * first.height > max_pixels():
-            raise UserError(f"{self.name} has more than {max_pixels() // 10**6} megapixels a frame. Make it smaller.")
+        if first.width * first.height > (most := limits().film_megapixels) * 10**6:
+            raise UserError(f"{self.name} has frames of more than {most} megapixels. Make it smaller and try again.")
         length = (
             stream.duration * stream.time_base
             if stream.duration and stream.time_base

@@ -26,7 +26,7 @@ from ..pictures.photo import Photo
 from .corrections import Correction
 from .film_parts import Parts, identity_of
 from .film_plan import Progress, Shot, ShownFrame, Stopped, frames_of, into_shots, plan_film, seconds_of
-from .film_strokes import paint_at, strokes_of
+from .film_strokes import paint_at, strokes_of, whole_things
 from .predictor import Predictor
 from .prepared import PreparedPhoto
 from .settings import Settings
@@ -111,6 +111,7 @@ def colorize_film(
             colored = steady_colors(
                 frames_of(film, frames, first, shot.first + shot.frames), colors_of, steadiness,
                 parts.state(first) if first > shot.first else None, plan.must(shot), strokes, behind,
+                whole_things(film),
             )  # fmt: skip
             with contextlib.ExitStack() as open_part:
                 for steady in colored:

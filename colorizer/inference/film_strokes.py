@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -10,15 +11,16 @@ import numpy as np
 
 from ..arrays import Plane, resize, resize_linear
 from ..color.lab import rgb_to_lab
-from ..film.reading import open_film
+from ..film.reading import Film, open_film
 from ..model.hints import parse_hints
 from ..pictures.photo import Photo
 from .corrections import Correction
 from .film_plan import FilmPlan, Shot, ShownFrame, frames_of
+from .objects import ObjectFinder
 from .predictor import Predictor
 from .prepared import PreparedPhoto
 from .steady import Key, Steadiness, carried_back, keys_of, over
-from .upsampling import Paint, guided_coefficients
+from .upsampling import Paint, guide_of, guided_coefficients
 
 _BACK = 250  # keys that strokes are carried back by, at most: some 2000 frames; each takes 1.4 MB of memory
 _EPSILON, _CONTRAST = 1e-3, 2.0  # of the edges of what strokes cover, as of `steady.carried_paint`
@@ -44,11 +46,23 @@ def strokes_of(
             painted = _painted(predictor, film.photo(shown.frame), plan.corrections[shown.number], shown.light)
             if painted is not None:
                 strokes[shown.number] = painted
-                for number, earlier in carried_back(reversed(keys), painted).items():
+                for number, earlier in carried_back(reversed(keys), painted, whole_things(film)).items():
                     lower = over(behind.get(number), earlier)
                     if lower is not None:
                         behind[number] = lower
     return strokes, behind
+
+
+def whole_things(film: Film) -> Callable[[ShownFrame, Plane], Plane]:
+    """What finds the things in a frame of a film of which something is painted; see `steady.steady_colors`."""
+
+    def whole(shown: ShownFrame, cover: Plane) -> Plane:
+        photo = film.photo(shown.frame)
+        height, width = shown.light.shape
+        finder = ObjectFinder(guide_of(photo), (photo.rgb.shape[0], photo.rgb.shape[1]))
+        return resize_linear(finder.whole(cover), width, height)
+
+    return whole
 
 
 def _painted(predictor: Predictor, photo: Photo, correction: Correction, light: Plane) -> Plane | None:

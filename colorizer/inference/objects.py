@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from ..arrays import Plane, resize
+from ..arrays import Plane, resize, resize_linear
 from ..color.difference import ciede2000
 from ..color.gamut import fit_gamut
 from ..color.lab import normalize_l
@@ -35,6 +36,12 @@ _PART, _SURE = 0.5, 0.8  # probability of what hangs together, and mean of that 
 _PERSON, _SURELY = 0.3, 0.5  # probability of skin, or hair: below it may be something else, and from there it is it
 _APART = 2  # exponent of the probability that a place is neither
 _CORE = 0.5  # of a stroke's own radius: there it always holds
+_DEEP, _PARTS, _SMALLEST = (
+    0.7,
+    4,
+    0.001,
+)  # cover of what is surely a part of a thing; how many parts; share of the picture
+_SPOTS, _SPOT = 4, 0.03  # hints in a part, and their radius at most, as a share of the short side
 _NOT_SEEN = 5.0  # CIEDE2000 between the color asked for and the nearest one that sRGB has, above which it is said
 
 
@@ -90,31 +97,48 @@ class ObjectFinder:
         if hint not in self._masks:
             height, width = self._seen.light.shape[-2:]
             covered = covered_by(hint, self.photo_size, (height, width)).astype(np.float32)
-            cells: Plane = np.asarray(
-                cv2.resize(covered, (width // _STRIDE, height // _STRIDE), interpolation=cv2.INTER_AREA), np.float32
-            )
-            with torch.inference_mode():
-                logits = load_objects()(self._seen.features, self._seen.light, torch.from_numpy(cells)[None, None])[
-                    0, 0
-                ]
-            probable = (
-                torch.sigmoid(logits + _BIAS + _REACH * hint.reach) * _kept_apart(self._seen.kinds[0], cells)
-            ).numpy()
-            if hint.reach <= 0:
-                probable = _without_far_parts(probable, cells)
-            self._masks[hint] = self._at_edges(probable, hint)
+            mask = self._at_edges(self._probable(covered, hint.reach))
+            mask[covered_by(replace(hint, radius=_CORE * hint.radius), self.photo_size, self._guide_size)] = 1
+            self._masks[hint] = mask
         return self._masks[hint]
 
-    def _at_edges(self, probable: Plane, hint: Hint) -> Plane:
-        """A mask of few pixels at the guide's size: its edges lie on those of L, and the stroke itself is in it."""
+    def whole(self, cover: Plane) -> Plane:
+        """How probably each pixel of the guide, (H, W), is a part of things that lie under a mask already, in [0, 1].
+
+        Args:
+            cover: (h, w) in [0, 1], of any size: what is known to be a part of them, such as in the frame before.
+        """
+        height, width = self._seen.light.shape[-2:]
+        deep = (resize_linear(cover, width, height) > _DEEP).astype(np.uint8)
+        number, parts, sizes, _ = cv2.connectedComponentsWithStats(deep)
+        largest = sorted(range(1, number), key=lambda part: -sizes[part, cv2.CC_STAT_AREA])[:_PARTS]
+        masks = [np.zeros(self._guide_size, np.float32)]
+        for part in largest:
+            if sizes[part, cv2.CC_STAT_AREA] >= _SMALLEST * height * width:
+                masks.append(self._at_edges(self._probable(_spots(parts == part), 0)))
+        return np.max(masks, axis=0)
+
+    def _probable(self, covered: Plane, reach: float) -> Plane:
+        """A mask of few pixels, from what a stroke covers of the picture that the network sees."""
+        height, width = covered.shape
+        cells: Plane = np.asarray(
+            cv2.resize(covered, (width // _STRIDE, height // _STRIDE), interpolation=cv2.INTER_AREA), np.float32
+        )
+        with torch.inference_mode():
+            given = torch.from_numpy(cells)[None, None]
+            logits = load_objects()(self._seen.features, self._seen.light, given)[0, 0]
+        apart = _kept_apart(self._seen.kinds[0], cells)
+        probable: Plane = (torch.sigmoid(logits + _BIAS + _REACH * reach) * apart).numpy()
+        return probable if reach > 0 else _without_far_parts(probable, cells)
+
+    def _at_edges(self, probable: Plane) -> Plane:
+        """A mask of few pixels at the guide's size: its edges lie on those of L."""
         height, width = self.guide.shape
         smooth = cv2.resize(probable, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
         radius = max(round(min(height, width) / min(probable.shape)), 1)
         slope, offset = guided_coefficients(self.guide, [smooth], radius, _EPSILON)
         filtered = slope * self.guide + offset
-        mask: Plane = np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
-        mask[covered_by(replace(hint, radius=_CORE * hint.radius), self.photo_size, self._guide_size)] = 1
-        return mask
+        return np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
 
     def paint(self, hints: Sequence[Hint]) -> Paint | None:
         """All strokes together; None without any.
@@ -173,6 +197,19 @@ def _kept_apart(kinds: torch.Tensor, stroke: Plane) -> torch.Tensor:
     factor = (1 - (people * (under < _PERSON)).sum(0)) ** _APART
     surely = under >= _SURELY
     return factor * ((people * surely).sum(0) / _PERSON).clamp(max=1) if surely.any() else factor
+
+
+def _spots(part: npt.NDArray[np.bool_]) -> Plane:
+    """Discs deep inside of a part, as somebody might set hints: (H, W), 1 or 0."""
+    spots, inner = np.zeros(part.shape, np.float32), np.pad(part, 1).astype(np.uint8)
+    for _ in range(_SPOTS):
+        distance = cv2.distanceTransform(inner, cv2.DIST_L2, 5)
+        y, x = np.unravel_index(int(distance.argmax()), distance.shape)
+        deep = float(distance[y, x])
+        radius = max(int(min(deep / 2, _SPOT * min(part.shape))), 1)
+        cv2.circle(spots, (int(x) - 1, int(y) - 1), radius, 1, -1)
+        cv2.circle(inner, (int(x), int(y)), max(int(deep), 1), 0, -1)
+    return spots
 
 
 def _place_of(hint: Hint) -> Hint:

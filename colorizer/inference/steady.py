@@ -20,7 +20,8 @@ from .upsampling import guided_coefficients
 
 _EPSILON = 1e-3  # variance of L / 100 below which a key's colors are smoothed
 _LEAST = np.float32(1e-3)  # weight of a key where nothing is followed to it: there something must be said
-_BESIDE = (13, 13)  # pixels: where it is looked for what a place that was hidden may be a part of
+_BESIDE, _AROUND = (13, 13), (41, 41)  # pixels: where it is looked for what was hidden may be a part of, and its color
+_NEARLY_ALL = 0.9  # of the frame: it is no thing that is painted
 _EDGES, _SHARPER = 1e-4, 2.0  # of what strokes cover: the same variance, and the contrast by which it stays sharp
 
 
@@ -37,6 +38,7 @@ class Frame(Protocol):
 
 
 F = TypeVar("F", bound=Frame)
+Whole = Callable[[F, Plane], Plane]
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,7 @@ def steady_colors(
     must: Callable[[int], bool] = lambda number: False,
     strokes: Mapping[int, Plane] | None = None,
     behind: Mapping[int, Plane] | None = None,
+    whole: Whole[F] | None = None,
 ) -> Iterator[Steady[F]]:
     """The colors of a shot.
 
@@ -168,6 +171,8 @@ def steady_colors(
         must: of `keys_of`.
         strokes: what is painted, by the number of the frame, which must be a key: `Known.painted`.
         behind: what is painted later, carried back to keys by `carried_back`.
+        whole: finds the things that are painted, in a key, from (H, W) what is known of them to be painted; without it,
+            what comes into sight is taken to be as what is beside it.
     Yields:
         each frame, in order; at most (ahead + 2) * every of them wait meanwhile.
     """
@@ -183,7 +188,7 @@ def steady_colors(
             if frame.number in strokes:
                 own.count *= max(steadiness.memory, 1)  # what was said of it counts more than what was guessed before
             known = own if last is None else _both(own, _carried(last, key.back, steadiness.memory))
-            earlier = None if last is None else carried_paint(last.painted, key.back, frame.light)
+            earlier = None if last is None else carried_paint(last.painted, key.back, frame, whole)
             known.painted = over(strokes.get(frame.number), over(earlier, behind.get(frame.number)))
         waiting.append(_Colored(key, own, known))
         last = known
@@ -195,18 +200,19 @@ def steady_colors(
         del waiting[0]
 
 
-def carried_back(keys: Iterable[Key[F]], painted: Plane) -> dict[int, Plane]:
+def carried_back(keys: Iterable[Key[F]], painted: Plane, whole: Whole[F] | None = None) -> dict[int, Plane]:
     """What is painted at a frame, at the keys before it, by their numbers.
 
     Args:
         keys: of the shot before that frame, which is itself a key: in reverse order, that frame's first.
         painted: of `Known`, at that frame.
+        whole: of `steady_colors`.
     """
     carried: dict[int, Plane] = {}
     there: Step | None = None
     for key in keys:
         if there is not None:
-            painted = carried_paint(painted, there, key.frames[0].light)  # type: ignore[assignment]
+            painted = carried_paint(painted, there, key.frames[0], whole)  # type: ignore[assignment]
             carried[key.frames[0].number] = painted
         there = key.there
     return carried
@@ -219,19 +225,24 @@ def over(upper: Plane | None, lower: Plane | None) -> Plane | None:
     return upper + lower * (1 - upper[..., :1])
 
 
-def carried_paint(painted: Plane | None, step: Step, light: Plane) -> Plane | None:
-    """`Known.painted` of another frame at this one, whose L its edges keep to."""
+def carried_paint(painted: Plane | None, step: Step, frame: F, whole: Whole[F] | None = None) -> Plane | None:
+    """`Known.painted` of another frame at this one, whose L its edges keep to; `whole` is that of `steady_colors`."""
     if painted is None:
         return None
-    # What was not to be seen there is taken to be as what is beside it and was.
     seen = step.seen[..., None]
-    moved = warp(painted, step.flow)
-    beside = cv2.blur(moved * seen, _BESIDE) / np.maximum(cv2.blur(step.seen, _BESIDE), 1e-3)[..., None]
-    moved = np.asarray(moved * seen + beside * (1 - seen), np.float32)
-    cover = moved[..., 0]
-    slope, offset = guided_coefficients(light, [np.ascontiguousarray(cover)], 2, _EDGES)
-    sharp = np.clip((slope * light + offset - 0.5) * _SHARPER + 0.5, 0, 1)
-    return np.asarray(moved * (sharp / np.maximum(cover, 1e-3))[..., None], np.float32)
+    moved = warp(painted, step.flow) * seen
+    if whole is None or moved[..., 0].mean() > _NEARLY_ALL:
+        beside = cv2.blur(moved[..., 0], _BESIDE) / np.maximum(cv2.blur(step.seen, _BESIDE), 1e-3)
+        hidden = np.asarray(beside, np.float32)
+    else:
+        hidden = whole(frame, moved[..., 0])
+    cover = np.asarray(moved[..., 0] + hidden * (1 - step.seen), np.float32)
+    slope, offset = guided_coefficients(frame.light, [cover], 2, _EDGES)
+    sharp = np.clip((slope * frame.light + offset - 0.5) * _SHARPER + 0.5, 0, 1)
+    # What comes into sight has the color of what is painted around it.
+    around = np.where(moved[..., :1] > 0.2, moved, cv2.blur(moved, _AROUND))
+    colors = around[..., 1:] / np.maximum(around[..., :1], 1e-3)
+    return np.asarray(np.dstack([sharp, sharp[..., None] * colors]), np.float32)
 
 
 def _carried(known: Known, step: Step, memory: float) -> Known:

@@ -339,6 +339,12 @@ def colorize_film_file(
     return str(result.target), {"shots": [asdict(shot) for shot in result.shots], "notes": list(result.notes)}
 
 
+def _nothing_yet() -> tuple[Any, ...]:
+    """As before any film: another one has come, or none is left."""
+    hidden = gr.Column(visible=False), gr.Video(visible=False), gr.DownloadButton(visible=False), gr.HTML(visible=False)
+    return None, *hidden, "", "", gr.Button(visible=False), gr.Button(interactive=False), gr.Button(interactive=False)
+
+
 def build(tabs: gr.Tabs, coloring: ColorizeParts) -> None:
     """Lay out the tab.
 
@@ -382,9 +388,8 @@ def build(tabs: gr.Tabs, coloring: ColorizeParts) -> None:
     heavy: dict[str, Any] = {"concurrency_id": _FILM, "concurrency_limit": 1, "show_progress": "hidden", **quiet}
     made = [progress, shown, save, problems, token]
     came = file.change(
-        lambda: (gr.Video(visible=False), gr.DownloadButton(visible=False), gr.HTML(visible=False), "", "", gr.Button(
-            visible=False)), None, [shown, save, progress, problems, chosen, correct], **quiet,
-    )  # fmt: skip
+        _nothing_yet, None, [work, shots, shown, save, progress, problems, chosen, correct, tried, go], **quiet
+    )
     found = came.then(look, [file, coloring.checkpoint, *knobs], [work, shots, words, looked, gallery], **heavy)
     found.success(
         lambda film: (gr.Button(interactive=bool(film)),) * 2, file, [tried, go], show_progress="hidden", **quiet

@@ -154,6 +154,12 @@ def test_what_is_no_film_is_one_sentence(tmp_path: Path) -> None:
             pass
 
 
+def test_frames_that_are_too_large_are_refused(tmp_path: Path) -> None:
+    source = write_film(tmp_path / "large.mkv", [np.zeros((2600, 4000, 3), np.uint8)] * 2, "ffv1", "gray")
+    with pytest.raises(UserError, match="more than 10 megapixels"), open_film(source):
+        pass
+
+
 def test_what_can_be_had_of_a_damaged_film(tmp_path: Path) -> None:
     source = write_film(tmp_path / "a.ts", pan(1, 40), options={"g": "8"})
     content = bytearray(source.read_bytes())

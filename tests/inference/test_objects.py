@@ -210,3 +210,19 @@ def test_the_guide_of_a_large_photo_has_masks_of_its_own_size() -> None:
     photo = Photo(np.full((1500, 2000, 3), 90, np.uint8))
     finder = ObjectFinder(guide_of(photo), (1500, 2000))
     assert finder.mask(parse_hint((1000, 700, 30, "red"))).shape == finder.guide.shape
+
+
+def test_a_thing_of_which_a_part_is_known_is_found_whole(astronaut: PreparedPhoto) -> None:
+    """As in the next frame of a film, where a part could not be followed."""
+    guide = guide_of(astronaut.photo)
+    finder = ObjectFinder(guide, astronaut.size)
+    mask = finder.mask(parse_hint(SUIT))
+    cover = mask.copy()
+    cover[350:420, 100:190] = 0  # lost
+    found = finder.whole(cover)
+    assert found.shape == guide.shape
+    lost = np.zeros(guide.shape, bool)
+    lost[350:420, 100:190] = mask[350:420, 100:190] > 0.9
+    assert found[lost].mean() > 0.8
+    assert found[mask < 0.1].mean() < 0.15
+    assert finder.whole(np.zeros((48, 48), np.float32)).max() == 0

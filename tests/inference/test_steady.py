@@ -126,10 +126,10 @@ def test_one_thing_painted_over_another() -> None:
     assert both[40, 75, 1] == -60
     assert over(None, None) is None
     assert over(upper, None) is upper
-    still = carried_paint(upper, standing(frame.light), frame.light)
+    still = carried_paint(upper, standing(frame.light), frame)
     assert still is not None
     assert np.abs(still[35:55, 45:65, 0] - 1).max() < 0.05
-    assert carried_paint(None, standing(frame.light), frame.light) is None
+    assert carried_paint(None, standing(frame.light), frame) is None
 
 
 def test_few_frames_wait() -> None:

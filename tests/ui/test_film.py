@@ -123,8 +123,12 @@ def test_canceled_and_gone_on_with(page: Page, tmp_path: Path) -> None:
 @needs_chromium
 def test_what_is_no_film_is_a_sentence(page: Page, reel: Path, tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no film")
+    _give(page, reel)
+    page.locator("#film-file").get_by_label("Clear").first.click()
+    expect(page.get_by_role("button", name="Color the film")).to_be_disabled(timeout=WAIT)
     page.locator("#film-file input[type=file]").set_input_files(tmp_path / "text.mp4")
     expect(page.get_by_text("text.mp4 is not a film, or it is broken")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("button", name="Color the film")).to_be_disabled()
     page.locator("#film-file").get_by_label("Clear").first.click()
     _give(page, reel)
 
