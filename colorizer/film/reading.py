@@ -33,7 +33,9 @@ _CONTAINERS = (
     "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,h264,hevc,flv,asf,ogg,mxf,dv,gif,rm,nut,ivf,wtv,vc1,obu,mjpeg,"
     "yuv4mpegpipe,nuv,gxf,lxf,apng,flic,film_cpk,swf,roq,smk,dirac,av1,mlv,ty,rpl"
 )
-av.logging.set_level(av.logging.FATAL)  # what is wrong with a film is said in our own words
+# What is wrong with a film is said in our own words. Not by `set_level`: a decoder's thread that calls back into Python
+# to log may wait for the one that waits for it.
+av.logging.set_libav_level(av.logging.FATAL)
 
 _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # AVColorSpace
 _HIGH_DEFINITION = 720  # rows from which players take an unspecified matrix to be that of BT.709

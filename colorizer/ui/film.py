@@ -126,7 +126,7 @@ def _left(at: int, total: int, begun: float, since: int) -> str:
 def look(file: str | None, checkpoint: str, *knobs: float) -> Iterator[tuple[Any, ...]]:
     """Find the shots of a film that was dropped, and show each by a still in color."""
     if not file:
-        yield gr.skip(), gr.Column(visible=False), gr.skip(), gr.skip(), gr.skip()
+        yield (gr.skip(),) * 7
         return
     with open_film(file) as film:
         info = film.info
@@ -143,7 +143,8 @@ def look(file: str | None, checkpoint: str, *knobs: float) -> Iterator[tuple[Any
         photo = still(file, work.middle(number))
         work.pictures.append(_thumbnail(photo, checkpoint, settings, number, work))
         if number % 8 == 7 or number + 1 == min(len(shots), _SHOWN):
-            yield work, gr.Column(visible=True), "  \n".join(words), gr.HTML(visible=False), list(work.pictures)
+            ready = gr.Button(interactive=True)
+            yield work, gr.Column(visible=True), "  \n".join(words), gr.HTML(visible=False), work.pictures, ready, ready
 
 
 def _too_long() -> str:
@@ -161,7 +162,7 @@ def _looked(file: str, begun: float) -> Generator[tuple[Any, ...], None, list[Sh
             following.close()
             raise UserError(_too_long())
         bar = progress_bar(at, total, f"Finding the cuts{_left(at, total, begun, 0)}")
-        yield gr.skip(), gr.Column(visible=True), "", bar, []
+        yield gr.skip(), gr.Column(visible=True), "", bar, [], gr.skip(), gr.skip()
 
 
 def _thumbnail(
@@ -390,10 +391,9 @@ def build(tabs: gr.Tabs, coloring: ColorizeParts) -> None:
     came = file.change(
         _nothing_yet, None, [work, shots, shown, save, progress, problems, chosen, correct, tried, go], **quiet
     )
-    found = came.then(look, [file, coloring.checkpoint, *knobs], [work, shots, words, looked, gallery], **heavy)
-    found.success(
-        lambda film: (gr.Button(interactive=bool(film)),) * 2, file, [tried, go], show_progress="hidden", **quiet
-    )
+    came.then(
+        look, [file, coloring.checkpoint, *knobs], [work, shots, words, looked, gallery, tried, go], **heavy
+    )  # fmt: skip
     gallery.select(choose, work, [work, chosen, correct], show_progress="hidden", **quiet)
     tried.click(
         preview, [work, coloring.checkpoint, *knobs], shown, concurrency_id=_FILM, trigger_mode="once",

@@ -67,6 +67,22 @@
         waiting = true;
     }).observe(document.body, { childList: true, subtree: true });
     name();
+    const isFilm = (file) =>
+        file.type.startsWith("video/") || /\.(3gp|avi|dv|flv|m2?ts|m4v|mkv|mov|mp4|mpe?g|mxf|ogv|vob|webm|wmv)$/i.test(file.name);
+    const hand = (input, files) => {
+        const transfer = new DataTransfer();
+        files.forEach((file) => transfer.items.add(file));
+        input.files = transfer.files;
+        input.dispatchEvent(new Event("change", { bubbles: true }));
+    };
+    // A film among photographs goes to its own tab, which is laid out once it is opened.
+    const toFilmTab = (film, tries = 30) => {
+        const tab = document.querySelector("[data-tab-id=film]");
+        if (tab.getAttribute("aria-selected") !== "true") tab.click();
+        const input = document.querySelector("#film-file input[type=file]");
+        if (input) hand(input, [film]);
+        else if (tries) setTimeout(() => toFilmTab(film, tries - 1), 100);
+    };
     const refused = (event) => {
         const files = [...(event.dataTransfer ? event.dataTransfer.files : event.target.files || [])];
         const name = files[0] && files[0].name;
@@ -76,6 +92,7 @@
         if (files.some((file) => file.type.startsWith("image/") || known.test(file.name))) return;
         event.preventDefault();
         event.stopPropagation();
+        if (files.some(isFilm)) return toFilmTab(files.find(isFilm));
         const words = Object.assign(document.createElement("p"), { className: "refused", role: "alert" });
         words.textContent = name.toLowerCase().endsWith(".pdf")
             ? `Give ${name} as an album, at the right: each of its pages is colored.`
@@ -85,15 +102,17 @@
     document.addEventListener("drop", refused, true);
     document.addEventListener("change", refused, true);
     const take = (event, files) => {
+        const film = [...files].find(isFilm);
+        if (film) {
+            event.preventDefault();
+            return toFilmTab(film);
+        }
         const given = [...files].filter((file) => file.type.startsWith("image/") || file.name.endsWith(".zip"));
         const one = given.length === 1 && !given[0].name.endsWith(".zip");
         const input = document.querySelector((one ? "#drop" : "#many") + " input[type=file]");
         if (!given.length || !input) return;
         event.preventDefault();
-        const transfer = new DataTransfer();
-        given.forEach((file) => transfer.items.add(file));
-        input.files = transfer.files;
-        input.dispatchEvent(new Event("change", { bubbles: true }));
+        hand(input, given);
     };
     document.addEventListener("paste", (event) => take(event, event.clipboardData.files));
     document.addEventListener("dragover", (event) => event.preventDefault());

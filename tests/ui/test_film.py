@@ -134,10 +134,11 @@ def test_what_is_no_film_is_a_sentence(page: Page, reel: Path, tmp_path: Path) -
 
 
 @needs_chromium
-def test_a_film_among_photographs_is_shown_its_place(page: Page, reel: Path) -> None:
+def test_a_film_among_photographs_goes_to_its_tab(page: Page, reel: Path) -> None:
     page.get_by_role("tab", name="Colorize").click()
     page.locator("#drop input[type=file]").set_input_files(reel)
-    expect(page.get_by_text("grandma & co.mp4 is a film. Drop it on the Film tab.")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_role("tab", name="Film")).to_have_attribute("aria-selected", "true", timeout=WAIT)
+    expect(page.get_by_text("grandma & co.mp4: 128 × 96")).to_be_visible(timeout=WAIT)
 
 
 def test_the_endpoint(app: tuple[str, Path], reel: Path, tmp_path: Path) -> None:
