@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextvars
 import hashlib
 import os
 import queue
+import shutil
 import threading
 import time
 import uuid
@@ -97,7 +99,8 @@ def _followed(
             last = time.monotonic()
             told.put((phase, at, total))
 
-    threading.Thread(target=run, daemon=True).start()
+    context = contextvars.copy_context()  # it says who asks
+    threading.Thread(target=context.run, args=(run,), daemon=True).start()
     try:
         while (said := told.get()) is not None:
             yield said
@@ -239,6 +242,17 @@ def _folder(path: str) -> Path:
     return folder
 
 
+def _kept(film: Path, folder: Path) -> Path:
+    """The film itself beside what is made of it: uploads are removed after an hour, and it may take longer."""
+    kept = folder / film.name
+    if not kept.exists():
+        try:
+            os.link(film, kept)
+        except OSError:  # another file system
+            shutil.copy2(film, kept)
+    return kept
+
+
 @friendly
 def color_all(
     work: FilmWork, checkpoint: str, vividness: float, saturation: float, strength: float, quality: float,
@@ -288,7 +302,7 @@ def _colored(
     work: FilmWork, checkpoint: str, settings: Settings, output: FilmOutput, deinterlace: bool, folder: Path,
     tell: Progress, stopping: threading.Event,
 ) -> FilmResult:  # fmt: skip
-    path = Path(work.path)
+    path = _kept(Path(work.path), folder)
     corrections = [work.corrections[number] for number in sorted(work.corrections)]
     return colorize_film(
         colorizer_for(checkpoint).predictor, path, folder / f"{path.stem}-color{path.suffix}", settings, corrections,
