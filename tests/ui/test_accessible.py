@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from ..conftest import EXAMPLES
+from ..film.made import pan, write_film
 from .test_browser import WAIT, browser, pytestmark
 
 __all__ = ["browser", "pytestmark"]  # pytest finds them here
@@ -31,7 +33,7 @@ _SHOWN = """() => {
 _SAME = re.compile(
     r"Colorizer|PNG|JPEG|Imagenette|skip_fusion|fusion|classification|regression|bundled.*|PSNR.*|SSIM|CIEDE2000|AuC.*|"
     r"Top-1.*|Ctrl-.*|Logo|Alternative \d|Name|Token|Violet|Rose|Alternatives?|Saturation %|Natural|Linen|Reset|"
-    r".*\.(jpg|json|csv|html|safetensors)\b.*|[a-z_]+|\S+ [KM]?B|about ddcolor.*|.*\d [×x] \d.*|Radio"
+    r".*\.(jpg|json|csv|html|safetensors|mp4)\b.*|[a-z_]+|\S+ [KM]?B|about ddcolor.*|.*\d [×x] \d.*|Radio"
 )
 
 
@@ -57,6 +59,16 @@ def _states(page: Page) -> Iterator[str]:
     page.locator("#batch .thumbnail-item").nth(1).wait_for(timeout=WAIT)
     page.wait_for_timeout(1500)
     yield "album"
+    page.locator("[data-tab-id=film]").click()
+    page.locator("#film-file").wait_for(timeout=WAIT)
+    yield "film"
+    with tempfile.TemporaryDirectory() as folder:
+        film = write_film(Path(folder) / "reel.mp4", pan(1, 30))
+        page.locator("#film-file input[type=file]").set_input_files(film)
+        page.locator("#shots .thumbnail-item").first.wait_for(timeout=WAIT)
+    page.locator("#shots .thumbnail-item").first.click()
+    page.wait_for_timeout(1000)
+    yield "a film's shots"
     page.locator("[data-tab-id=train]").click()
     page.locator("#choose button").nth(1).click()
     page.locator("#choose img").first.wait_for(timeout=WAIT)
