@@ -33,6 +33,7 @@ from colorizer.arrays import Array
 from colorizer.color.gamut import fit_gamut
 from colorizer.color.lab import rgb_to_lab
 from colorizer.commands.options import add_colorizer_options, colorizer_from, settings_from
+from colorizer.inference.objects import deepest_places
 from colorizer.model.hints import Hint
 from colorizer.pictures.reading import read_picture
 
@@ -55,14 +56,7 @@ def garment_of(labels: Array) -> Mask | None:
 
 def middles(mask: Mask, number: int) -> Points:
     """The places furthest from the mask's edge, (x, y); each further one far from those before it, too."""
-    inner = np.pad(mask, 1).astype(np.uint8)
-    chosen: Points = []
-    for _ in range(number):
-        distance = cv2.distanceTransform(inner, cv2.DIST_L2, 5)
-        y, x = np.unravel_index(int(distance.argmax()), distance.shape)
-        chosen.append((float(x) - 0.5, float(y) - 0.5))
-        cv2.circle(inner, (int(x), int(y)), max(int(distance.max()), 1), 0, -1)
-    return chosen
+    return [(x + 0.5, y + 0.5) for x, y, _ in deepest_places(mask, number)]
 
 
 def stroke_through(mask: Mask, middle: tuple[float, float]) -> Points:

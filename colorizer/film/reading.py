@@ -8,6 +8,7 @@ with open_film("reel.mp4") as film:
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -175,14 +176,8 @@ class Film:
             yield from source
             return
         first = next(source)
-        graph = Graph()
-        buffer = graph.add_buffer(
-            width=first.width, height=first.height, format=first.format, time_base=self.info.time_base
-        )
-        buffer.link_to(weave := graph.add("bwdif", "mode=send_frame:deint=all"))
-        weave.link_to(graph.add("buffersink"))
-        graph.configure()
-        for frame in (first, *source, None):
+        graph = _graph(first, self.info.time_base, "bwdif", "mode=send_frame:deint=all")
+        for frame in itertools.chain((first,), source, (None,)):
             graph.vpush(frame)
             while True:
                 try:
@@ -277,16 +272,10 @@ def interlacing(path: str | os.PathLike[str]) -> str:
     By FFmpeg's filter idet, which looks for combs.
     """
     with open_film(path) as film:
-        graph, combed, looked_at = Graph(), 0, 0
-        buffer = None
-        for frame, _ in zip(film.frames(), range(_LOOKED_AT), strict=False):
-            if buffer is None:
-                buffer = graph.add_buffer(
-                    width=frame.width, height=frame.height, format=frame.format, time_base=film.info.time_base
-                )
-                buffer.link_to(look := graph.add("idet"))
-                look.link_to(graph.add("buffersink"))
-                graph.configure()
+        graph: Graph | None = None
+        combed = looked_at = 0
+        for frame in itertools.islice(film.frames(), _LOOKED_AT):
+            graph = graph or _graph(frame, film.info.time_base, "idet")
             graph.vpush(frame)
             with contextlib.suppress(av.error.BlockingIOError, av.error.EOFError):
                 kind = graph.vpull().metadata.get("lavfi.idet.single.current_frame")
@@ -298,6 +287,16 @@ def interlacing(path: str | os.PathLike[str]) -> str:
     if share >= _TELECINED:
         return f"{film.name} seems telecined: some of its frames are woven of two. Deinterlacing makes them whole."
     return ""
+
+
+def _graph(frame: VideoFrame, time_base: Fraction, filter: str, options: str | None = None) -> Graph:
+    """A filter of FFmpeg, for frames like this one."""
+    graph = Graph()
+    buffer = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=time_base)
+    buffer.link_to(node := graph.add(filter, options))
+    node.link_to(graph.add("buffersink"))
+    graph.configure()
+    return graph
 
 
 def turned(pixels: Array, degrees: int) -> Array:

@@ -21,7 +21,7 @@ from av.video.frame import VideoFrame
 from ..arrays import Plane
 from ..errors import UserError
 from ..film.reading import Film, interlacing, open_film
-from ..film.writing import FilmOutput, assemble, segment
+from ..film.writing import FilmOutput, Segment, assemble, segment
 from ..pictures.photo import Photo
 from .corrections import Correction
 from .film_parts import Parts, identity_of
@@ -30,7 +30,7 @@ from .film_strokes import paint_at, strokes_of, whole_things
 from .predictor import Predictor
 from .prepared import PreparedPhoto
 from .settings import Settings
-from .steady import Steadiness, steady_colors
+from .steady import Steadiness, Steady, steady_colors
 from .upsampling import colorize_photo, guide_of
 
 
@@ -90,7 +90,7 @@ def colorize_film(
     woven = "" if deinterlace else interlacing(source)
     plan, notes = plan_film(source, corrections, deinterlace, progress, stop)
     notes = (*([woven] if woven else []), *notes)
-    predictor.check(hints=any(hint.influence for hints in plan.strokes.values() for hint in hints))
+    predictor.check(hints=any(hint.influence for number in plan.corrections for hint in plan.hints(number)))
     parts = Parts(target, identity_of(predictor, source, settings, corrections, output, deinterlace, steadiness))
     starts = [start for shot in plan.shots for start in plan.starts(shot)]
     begin = parts.resumes_at(starts, {shot.first for shot in plan.shots})
@@ -106,7 +106,7 @@ def colorize_film(
             first = max(begin, shot.first)
 
             def colors_of(shown: ShownFrame, own: Settings = own) -> Plane:
-                return PreparedPhoto(predictor, film.photo(shown.frame)).ab(own, plan.strokes.get(shown.number, ()))
+                return PreparedPhoto(predictor, film.photo(shown.frame)).ab(own, plan.hints(shown.number))
 
             colored = steady_colors(
                 frames_of(film, frames, first, shot.first + shot.frames), colors_of, steadiness,
@@ -120,14 +120,10 @@ def colorize_film(
                     number = steady.frame.number
                     if number in part_begins:
                         open_part.close()
-                        if number > shot.first and number > first and steady.known is not None:
+                        if number > first and steady.known is not None:
                             parts.keep(number, steady.known)
                         part = open_part.enter_context(segment(parts.path(number), film.info, output))
-                    photo = film.photo(steady.frame.frame)
-                    guide = guide_of(photo)
-                    paint = None if steady.painted is None else paint_at(steady.painted, guide)
-                    photo = colorize_photo(photo, guide, steady.ab, own.saturation, own.strength, True, paint)
-                    part.write(photo.rgb, steady.frame.time)
+                    _write(part, film, steady, own)
                     done += 1
                     if progress is not None:
                         progress("color", done, total)
@@ -163,12 +159,17 @@ def preview_film(
         with segment(target, film.info, FilmOutput(preset="veryfast")) as part:
             for shot in into_shots(until):
                 for steady in steady_colors(shot, lambda s: PreparedPhoto(predictor, film.photo(s.frame)).ab(own)):
-                    photo = film.photo(steady.frame.frame)
-                    part.write(
-                        colorize_photo(photo, guide_of(photo), steady.ab, own.saturation, own.strength, True).rgb,
-                        steady.frame.time,
-                    )
+                    _write(part, film, steady, own)
     return target
+
+
+def _write(part: Segment, film: Film, steady: Steady[ShownFrame], settings: Settings) -> None:
+    """A frame in its colors, and what is painted over them."""
+    photo = film.photo(steady.frame.frame)
+    guide = guide_of(photo)
+    paint = None if steady.painted is None else paint_at(steady.painted, guide)
+    colored = colorize_photo(photo, guide, steady.ab, settings.saturation, settings.strength, True, paint)
+    part.write(colored.rgb, steady.frame.time)
 
 
 def still(source: str | os.PathLike[str], at: float) -> Photo:

@@ -65,7 +65,10 @@ class FilmPlan:
 
     shots: list[Shot]
     corrections: dict[int, Correction] = field(default_factory=dict)
-    strokes: dict[int, tuple[Hint, ...]] = field(default_factory=dict)
+
+    def hints(self, number: int) -> list[Hint]:
+        """Those of a frame."""
+        return parse_hints(self.corrections[number].hints) if number in self.corrections else []
 
     def starts(self, shot: Shot) -> list[int]:
         """The first frames of its parts."""
@@ -137,7 +140,6 @@ def plan_film(
             plan.corrections[frame_number] = Correction(
                 several[-1].at, hints, references[-1] if references else None, chosen[-1] if chosen else None
             )
-            plan.strokes[frame_number] = hints
         return plan, film.notes
 
 
@@ -170,4 +172,5 @@ def into_shots(frames: Iterable[ShownFrame]) -> Iterator[Iterator[ShownFrame]]:
 
 
 def seconds_of(film: Film, frame: VideoFrame) -> float:
+    """When a frame is shown, counted from the first."""
     return float((frame.pts or 0) * film.info.time_base) - film.info.begins

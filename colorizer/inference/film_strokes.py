@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from ..arrays import Plane, resize, resize_linear
@@ -19,10 +18,11 @@ from .film_plan import FilmPlan, Shot, ShownFrame, frames_of
 from .objects import ObjectFinder
 from .predictor import Predictor
 from .prepared import PreparedPhoto
-from .steady import Key, Steadiness, carried_back, keys_of, over
-from .upsampling import Paint, guide_of, guided_coefficients
+from .steady import Key, Steadiness, carried_back, keys_of, over, painted_colors
+from .upsampling import Paint, guide_of, mask_at_edges
 
 _BACK = 250  # keys that strokes are carried back by, at most: some 2000 frames; each takes 1.4 MB of memory
+_AROUND = (9, 9)  # pixels: where the color of what is hardly covered is taken from
 _EPSILON, _CONTRAST = 1e-3, 2.0  # of the edges of what strokes cover, as of `steady.carried_paint`
 
 
@@ -82,12 +82,8 @@ def _painted(predictor: Predictor, photo: Photo, correction: Correction, light: 
 def paint_at(painted: Plane, guide: Plane) -> Paint:
     """`Known.painted` at a guide's size."""
     height, width = guide.shape
-    spread = np.asarray(cv2.blur(painted, (9, 9)), np.float32)  # colors where next to nothing is covered
-    sure = painted[..., :1] > 0.2
-    color = np.where(sure, painted, spread)
-    ab_light = resize_linear(np.asarray(color[..., 1:] / np.maximum(color[..., :1], 1e-3), np.float32), width, height)
+    colors = resize_linear(painted_colors(painted, _AROUND), width, height)
     radius = max(round(min(guide.shape) / min(painted.shape[:2])), 1) + 1
     cover = resize_linear(np.ascontiguousarray(painted[..., 0]), width, height)
-    slope, offset = guided_coefficients(guide, [cover], radius, _EPSILON)
-    sharp = np.clip((slope * guide + offset - 0.5) * _CONTRAST + 0.5, 0, 1).astype(np.float32)
-    return Paint(sharp, np.ascontiguousarray(ab_light[..., :2]), np.ascontiguousarray(ab_light[..., 2]))
+    sharp = mask_at_edges(guide, cover, radius, _EPSILON, _CONTRAST)
+    return Paint(sharp, np.ascontiguousarray(colors[..., :2]), np.ascontiguousarray(colors[..., 2]))

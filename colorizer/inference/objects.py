@@ -23,7 +23,7 @@ from ..color.lab import normalize_l
 from ..model.hints import Hint, covered_by
 from ..model.objects import HAIR, SKIN, load_objects
 from .predictor import working_shape
-from .upsampling import Paint, guided_coefficients
+from .upsampling import Paint, mask_at_edges
 
 _WORKING_SIZE, _LONGEST = 256, 3  # short side of what the network sees; of the longer, in short sides
 _STRIDE = 4
@@ -36,11 +36,8 @@ _PART, _SURE = 0.5, 0.8  # probability of what hangs together, and mean of that 
 _PERSON, _SURELY = 0.3, 0.5  # probability of skin, or hair: below it may be something else, and from there it is it
 _APART = 2  # exponent of the probability that a place is neither
 _CORE = 0.5  # of a stroke's own radius: there it always holds
-_DEEP, _PARTS, _SMALLEST = (
-    0.7,
-    4,
-    0.001,
-)  # cover of what is surely a part of a thing; how many parts; share of the picture
+_DEEP = 0.7  # cover of what is surely a part of a thing
+_PARTS, _SMALLEST = 4, 0.001  # that are looked at of what is covered, and their share of the picture, at least
 _SPOTS, _SPOT = 4, 0.03  # hints in a part, and their radius at most, as a share of the short side
 _NOT_SEEN = 5.0  # CIEDE2000 between the color asked for and the nearest one that sRGB has, above which it is said
 
@@ -136,9 +133,7 @@ class ObjectFinder:
         height, width = self.guide.shape
         smooth = cv2.resize(probable, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1)
         radius = max(round(min(height, width) / min(probable.shape)), 1)
-        slope, offset = guided_coefficients(self.guide, [smooth], radius, _EPSILON)
-        filtered = slope * self.guide + offset
-        return np.clip((filtered - 0.5) * _CONTRAST + 0.5, 0, 1)
+        return mask_at_edges(self.guide, smooth, radius, _EPSILON, _CONTRAST)
 
     def paint(self, hints: Sequence[Hint]) -> Paint | None:
         """All strokes together; None without any.
@@ -201,15 +196,23 @@ def _kept_apart(kinds: torch.Tensor, stroke: Plane) -> torch.Tensor:
 
 def _spots(part: npt.NDArray[np.bool_]) -> Plane:
     """Discs deep inside of a part, as somebody might set hints: (H, W), 1 or 0."""
-    spots, inner = np.zeros(part.shape, np.float32), np.pad(part, 1).astype(np.uint8)
-    for _ in range(_SPOTS):
+    spots = np.zeros(part.shape, np.float32)
+    for x, y, deep in deepest_places(part, _SPOTS):
+        cv2.circle(spots, (x, y), max(int(min(deep / 2, _SPOT * min(part.shape))), 1), 1, -1)
+    return spots
+
+
+def deepest_places(part: npt.NDArray[np.bool_], number: int) -> list[tuple[int, int, float]]:
+    """The pixels (x, y) furthest from a part's edge, and how far, each further one far from those before it, too."""
+    inner = np.pad(part, 1).astype(np.uint8)
+    places = []
+    for _ in range(number):
         distance = cv2.distanceTransform(inner, cv2.DIST_L2, 5)
         y, x = np.unravel_index(int(distance.argmax()), distance.shape)
         deep = float(distance[y, x])
-        radius = max(int(min(deep / 2, _SPOT * min(part.shape))), 1)
-        cv2.circle(spots, (int(x) - 1, int(y) - 1), radius, 1, -1)
+        places.append((int(x) - 1, int(y) - 1, deep))
         cv2.circle(inner, (int(x), int(y)), max(int(deep), 1), 0, -1)
-    return spots
+    return places
 
 
 def _place_of(hint: Hint) -> Hint:

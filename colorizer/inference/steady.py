@@ -14,13 +14,14 @@ from typing import Generic, Protocol, TypeVar
 import cv2
 import numpy as np
 
-from ..arrays import Plane, resize_linear
+from ..arrays import Plane, planes_of, resize_linear
 from ..film.flow import FlowFinder, Step, joined, standing, warp
-from .upsampling import guided_coefficients
+from .upsampling import guided_coefficients, mask_at_edges
 
 _EPSILON = 1e-3  # variance of L / 100 below which a key's colors are smoothed
 _LEAST = np.float32(1e-3)  # weight of a key where nothing is followed to it: there something must be said
 _BESIDE, _AROUND = (13, 13), (41, 41)  # pixels: where it is looked for what was hidden may be a part of, and its color
+_SOMETHING = 0.2  # of a place that is covered: there what is painted has a color of its own
 _NEARLY_ALL = 0.9  # of the frame: it is no thing that is painted
 _EDGES, _SHARPER = 1e-4, 2.0  # of what strokes cover: the same variance, and the contrast by which it stays sharp
 
@@ -237,12 +238,15 @@ def carried_paint(painted: Plane | None, step: Step, frame: F, whole: Whole[F] |
     else:
         hidden = whole(frame, moved[..., 0])
     cover = np.asarray(moved[..., 0] + hidden * (1 - step.seen), np.float32)
-    slope, offset = guided_coefficients(frame.light, [cover], 2, _EDGES)
-    sharp = np.clip((slope * frame.light + offset - 0.5) * _SHARPER + 0.5, 0, 1)
+    sharp = mask_at_edges(frame.light, cover, 2, _EDGES, _SHARPER)
     # What comes into sight has the color of what is painted around it.
-    around = np.where(moved[..., :1] > 0.2, moved, cv2.blur(moved, _AROUND))
-    colors = around[..., 1:] / np.maximum(around[..., :1], 1e-3)
-    return np.asarray(np.dstack([sharp, sharp[..., None] * colors]), np.float32)
+    return np.asarray(np.dstack([sharp, sharp[..., None] * painted_colors(moved, _AROUND)]), np.float32)
+
+
+def painted_colors(painted: Plane, around: tuple[int, int]) -> Plane:
+    """a, b and L of `Known.painted`, (H, W, 3); where next to nothing is, those around it, within so many pixels."""
+    layers = np.where(painted[..., :1] > _SOMETHING, painted, cv2.blur(painted, around))
+    return np.asarray(layers[..., 1:] / np.maximum(layers[..., :1], 1e-3), np.float32)
 
 
 def _carried(known: Known, step: Step, memory: float) -> Known:
@@ -260,8 +264,7 @@ def _at_edges(ab: Plane, light: Plane) -> Plane:
     """The network's few pixels of ab at a frame's small copy, along the edges of its L."""
     height, width = light.shape
     radius = max(round(min(light.shape) / min(ab.shape[:2])), 1)
-    planes = [np.ascontiguousarray(plane) for plane in np.moveaxis(resize_linear(ab, width, height), 2, 0)]
-    a, b, offset_a, offset_b = guided_coefficients(light, planes, radius, _EPSILON)
+    a, b, offset_a, offset_b = guided_coefficients(light, planes_of(resize_linear(ab, width, height)), radius, _EPSILON)
     return np.dstack([a * light + offset_a, b * light + offset_b])
 
 

@@ -109,6 +109,16 @@ def guided_coefficients(guide: Plane, planes: Sequence[Plane], radius: int, epsi
     return slopes + offsets
 
 
+def mask_at_edges(guide: Plane, mask: Plane, radius: int, epsilon: float, contrast: float) -> Plane:
+    """A soft mask whose edges lie on those of L, and are made sharper by `contrast`: (H, W) in [0, 1].
+
+    The other arguments are those of `guided_coefficients`.
+    """
+    slope, offset = guided_coefficients(guide, [mask], radius, epsilon)
+    filtered = slope * guide + offset
+    return cast(Plane, np.clip((filtered - 0.5) * np.float32(contrast) + 0.5, 0, 1))
+
+
 def _colorize_strips(rgb: Array, coefficients: Plane, strength: float, colorized: Array) -> None:
     """Color at full size, a strip of rows at a time, so that memory hardly grows with the photo.
 

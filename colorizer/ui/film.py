@@ -35,6 +35,7 @@ from ..pictures.writing import Output, write_picture
 from .colorize import ColorizeParts
 from .common import colorizer_for, computing, duration, friendly, plain, progress_bar, result_folder
 from .looks import looks, settings_of
+from .photos import opened_photos
 
 _FILM = "film"  # concurrency_id: one at a time, beside photographs
 _SHOWN = 200  # shots in the gallery, at most
@@ -86,7 +87,6 @@ def _followed(
         _stops[token] = stopping
 
     def run() -> None:
-        nonlocal last
         try:
             done.append(work(tell, stopping))
         except BaseException as error:
@@ -226,12 +226,11 @@ def put_back(
 ) -> tuple[Any, ...]:  # fmt: skip
     """What was said of a still holds for its shot."""
     number = work.chosen or 0
-    settings = settings_of(vividness, saturation, strength, 0)
+    settings = _settings(vividness, saturation, strength)
     corrections = {**work.corrections}
     corrections[number] = Correction(work.middle(number), tuple(parse_hints(strokes or [])), settings=settings)
     work = replace(work, corrections=corrections, opened="", pictures=list(work.pictures))
-    photo = still(work.path, work.middle(number))
-    work.pictures[number] = _thumbnail(photo, checkpoint, settings, number, work, strokes)
+    work.pictures[number] = _thumbnail(opened_photos.get(picture).photo, checkpoint, settings, number, work, strokes)
     return work, work.pictures, gr.Tabs(selected="film"), gr.Button(visible=False)
 
 
@@ -345,7 +344,7 @@ def colorize_film_file(
         if time.monotonic() - begun > limits().seconds:
             stopping.set()
 
-    settings = settings_of(vividness, saturation, strength, 0)
+    settings = _settings(vividness, saturation, strength)
     output = FilmOutput(int(quality), lossless)
     try:
         result = _colored(work, checkpoint, settings, output, deinterlace, _folder(film), tell, stopping)

@@ -208,6 +208,14 @@ def test_interlaced_films_are_told_and_made_whole(tmp_path: Path) -> None:
     assert combs(True) < 0.6 * combs(False)
 
 
+def test_deinterlacing_takes_few_frames_at_a_time(tmp_path: Path) -> None:
+    """However long the film is."""
+    source = write_film(tmp_path / "a.mkv", pan(1, 60), "ffv1", "yuv422p")
+    with open_film(source, deinterlace=True) as film:
+        next(film.frames())
+        assert len(list(film._frames)) > 40, "the rest is not decoded yet"
+
+
 def test_where_a_film_is_gone_to(tmp_path: Path) -> None:
     source = write_film(tmp_path / "a.mp4", pan(1, 50), options={"g": "10"})
     with open_film(source) as film:

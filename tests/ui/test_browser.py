@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shlex
@@ -76,6 +77,18 @@ def page(browser: Browser, app: tuple[str, Path]) -> Iterator[Page]:
     yield page
     context.close()
     assert foreign == []
+    assert failures == []
+
+
+@contextlib.contextmanager
+def watched_page(browser: Browser, address: str) -> Iterator[Page]:
+    """A window with the demo, in which no script may fail."""
+    page = browser.new_page(viewport={"width": 1366, "height": 900})
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    page.goto(address)
+    yield page
+    page.close()
     assert failures == []
 
 

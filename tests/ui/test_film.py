@@ -17,7 +17,7 @@ from colorizer.film.reading import open_film
 
 from ..conftest import EXAMPLES
 from ..film.made import about, pan, write_film
-from .test_browser import CHROMIUM, WAIT, browser
+from .test_browser import CHROMIUM, WAIT, browser, watched_page
 
 __all__ = ["browser"]  # a fixture
 
@@ -45,14 +45,9 @@ def _redness(rgb: Array) -> float:
 
 @pytest.fixture
 def page(browser: Browser, app: tuple[str, Path]) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1366, "height": 900})
-    failures: list[str] = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    page.goto(app[0])
-    page.get_by_role("tab", name="Film").click()
-    yield page
-    page.close()
-    assert failures == []
+    with watched_page(browser, app[0]) as page:
+        page.get_by_role("tab", name="Film").click()
+        yield page
 
 
 def _give(page: Page, film: Path) -> None:
@@ -110,14 +105,14 @@ def test_dropped_tried_corrected_colored_and_taken_home(page: Page, reel: Path, 
 
 @needs_chromium
 def test_canceled_and_gone_on_with(page: Page, tmp_path: Path) -> None:
-    shots = [pan(1, 60), [np.ascontiguousarray(rgb[::-1]) for rgb in pan(2, 60)]] * 3
+    shots = [pan(1, 60), [np.ascontiguousarray(rgb[::-1]) for rgb in pan(2, 60)]] * 10  # long enough to be canceled
     _give(page, write_film(tmp_path / "long.mp4", [rgb for shot in shots for rgb in shot]))
     page.get_by_role("button", name="Color the film").click()
-    expect(page.get_by_text(re.compile(r"\d\d+ of 360 frames"))).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text(re.compile(r"\d\d+ of 1200 frames"))).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_text(re.compile(r"Stopped after \d+ of 360 frames"))).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text(re.compile(r"Stopped after \d+ of 1200 frames"))).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Color the film").click()
-    expect(page.get_by_text("360 frames in 6 shots colored.")).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text("1200 frames in 20 shots colored.")).to_be_visible(timeout=WAIT)
 
 
 @needs_chromium

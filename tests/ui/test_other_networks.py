@@ -24,7 +24,7 @@ from colorizer.color.lab import rgb_to_lab
 from ..conftest import EXAMPLES, ROOT, hub_environment
 from ..hub import standing_in
 from ..model import published_layout as layout
-from .test_browser import CHROMIUM, WAIT, browser
+from .test_browser import CHROMIUM, WAIT, browser, watched_page
 
 __all__ = ["browser"]  # a fixture
 
@@ -52,13 +52,8 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def page(browser: Browser, app: tuple[str, Path]) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1366, "height": 900})
-    failures: list[str] = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    page.goto(app[0])
-    yield page
-    page.close()
-    assert failures == []
+    with watched_page(browser, app[0]) as page:
+        yield page
 
 
 def _choose(page: Page, name: str) -> None:
