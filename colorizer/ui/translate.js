@@ -4,7 +4,11 @@
     const [LANGUAGES, TABLE] = LANGUAGES_AND_TEXTS;
     const wanted = (navigator.languages || [navigator.language]).map((tag) => tag.slice(0, 2).toLowerCase());
     const language = wanted.find((tag) => tag === "en" || LANGUAGES.includes(tag)) || "en";
-    document.documentElement.lang = language;
+    const html = document.documentElement;
+    html.lang = language;
+    // Gradio names the browser's language there once its own texts have come, also where this page is not translated.
+    new MutationObserver(() => { if (html.lang !== language) html.lang = language; })
+        .observe(html, { attributeFilter: ["lang"] });
     const column = LANGUAGES.indexOf(language);
     if (column < 0) {
         window.colorizerText = (text) => text;
@@ -85,8 +89,7 @@
     }
 
     window.colorizerText = (words) => lookUp(words) || words;
-    const style = document.documentElement.style;
-    for (const word of ["Before", "After"]) style.setProperty(`--${word.toLowerCase()}`, JSON.stringify(lookUp(word)));
+    for (const word of ["Before", "After"]) html.style.setProperty(`--${word.toLowerCase()}`, JSON.stringify(lookUp(word)));
     new MutationObserver((changes) => {
         for (const change of changes) {
             if (change.type === "characterData") text(change.target);
