@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 from .errors import UserError
@@ -78,6 +79,20 @@ def has_bfloat16(device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     able: dict[str, bool] = getattr(torch.cpu, "get_capabilities", dict)()
     return device.type == "cpu" and any(able.get(name) for name in ("avx512_bf16", "amx_bf16"))
+
+
+@contextmanager
+def cores_shared(jobs: int) -> Iterator[None]:
+    """Meanwhile each of several jobs that run side by side computes on its share of the cores: threads that wait for
+    each other's cores take twice the time (`benchmarks/archive.py`)."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(max(threads // jobs, 1))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def keep_freed_memory() -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..film import is_film
-from .options import add_colorizer_options, colorizer_from, parser, run, settings_from
+from .options import add_colorizer_options, add_output_options, colorizer_from, output_from, parser, run, settings_from
 
 if TYPE_CHECKING:
     from ..inference.batch import Result
@@ -27,9 +27,7 @@ def main() -> int:
     p.add_argument("pictures", nargs="+", type=Path, help="photographs, folders and zip files of them; films")
     p.add_argument("-o", "--output", type=Path, required=True, help="the folder for the results")
     p.add_argument("--overwrite", action="store_true", help="color again what is already there")
-    p.add_argument("--format", help="png, jpg, webp or tif (default: each picture's own, where that can hold it)")
-    p.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (default: 95)")
-    p.add_argument("--note", action="store_true", help="say in the files' metadata that the colors are simulated")
+    add_output_options(p)
     p.add_argument(
         "--hints", type=Path, metavar="FILE", help='known colors, JSON: [[x, y, radius, "#rrggbb"], ...] in pixels of '
         'the one picture, or {"NAME.jpg": [...], ...}',
@@ -113,10 +111,9 @@ def _photos(photos: list[Path], arguments: argparse.Namespace) -> int:
 
     from ..inference import batch
     from ..model.hints import read_hints
-    from ..pictures.writing import Output
 
     settings = settings_from(arguments)
-    output = Output(arguments.format, arguments.quality, arguments.note)
+    output = output_from(arguments)
     jobs = batch.plan(photos, arguments.output, arguments.format)
     hints = read_hints(arguments.hints, [job.source.name for job in jobs]) if arguments.hints else None
     colorizer = colorizer_from(arguments)

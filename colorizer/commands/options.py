@@ -14,6 +14,7 @@ from ..inference.settings import LOOKS, Settings
 
 if TYPE_CHECKING:
     from ..inference.colorizer import Colorizer
+    from ..pictures.writing import Output
 
 _TYPES = {"int": int, "float": float, "str": str}
 
@@ -67,6 +68,20 @@ def add_colorizer_options(parser: argparse.ArgumentParser, several: bool = False
     )  # fmt: skip
     add_options(parser, Settings)
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: auto)")
+
+
+def add_output_options(parser: argparse.ArgumentParser) -> None:
+    """How photographs are written."""
+    parser.add_argument("--format", help="png, jpg, webp or tif (default: each picture's own, where that can hold it)")
+    parser.add_argument("--quality", type=int, default=95, help="of JPEG and WebP, 1 to 100 (default: 95)")
+    parser.add_argument("--note", action="store_true", help="say in the files' metadata that the colors are simulated")
+
+
+def output_from(arguments: argparse.Namespace) -> Output:
+    """How they are to be written."""
+    from ..pictures.writing import Output
+
+    return Output(arguments.format, arguments.quality, arguments.note)
 
 
 def settings_from(arguments: argparse.Namespace) -> Settings:

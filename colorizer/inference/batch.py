@@ -9,8 +9,9 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..device import cores_shared
 from ..errors import UserError
-from ..model.hints import Hint, read_hints
+from ..model.hints import HINTS_SUFFIX, Hint, read_hints
 from ..pictures.photo import Photo
 from ..pictures.reading import find_pictures, number_of_pages, read_picture
 from ..pictures.sources import ZipSource
@@ -18,8 +19,6 @@ from ..pictures.writing import Output, write_picture
 from .alternatives import alternative_photos
 from .colorizer import Colorizer
 from .settings import Settings
-
-HINTS_SUFFIX = ".hints.json"
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ def run(
             reason = "There is not enough memory for it." if isinstance(error, MemoryError) else str(error)
             return Result(job, problem=reason or type(error).__name__)
 
-    with ThreadPoolExecutor(workers) as pool:
+    with cores_shared(workers), ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, job) for job in jobs]
         try:
             for future in as_completed(futures):

@@ -144,13 +144,13 @@ def _colorize_strips(rgb: Array, coefficients: Plane, strength: float, colorized
                 plane += cover * (painted * shade - plane)
         lab_to_display((light, *ab), strength, colorized[top : top + rows])
 
-    list(_pool().map(color, range(0, height, rows)))
+    # As many threads as PyTorch computes with; NumPy and OpenCV let them run side by side.
+    list(_pool(torch.get_num_threads()).map(color, range(0, height, rows)))
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
-    """As many threads as PyTorch computes with; NumPy and OpenCV let them run side by side."""
-    return ThreadPoolExecutor(torch.get_num_threads(), "pixels")
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, "pixels")
 
 
 def _rows_at(planes: Plane, top: int, rows: int, height: int, width: int) -> list[Plane]:

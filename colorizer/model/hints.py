@@ -27,6 +27,7 @@ from ..color.lab import lab_to_rgb, normalize_ab, rgb_to_lab
 from ..errors import UserError
 from ..limits import limits
 
+HINTS_SUFFIX = ".hints.json"  # of the file beside NAME.jpg that holds its hints, NAME.hints.json
 _SHOWN_AT = 55.0  # L of a hint's color where it is shown as RGB
 _DATA_URL = "data:image/png;base64,"
 HintTuple = tuple[float, float, float, str]

@@ -68,15 +68,21 @@ def read_picture(
         return _read(source, name, page)
 
 
-def number_of_pages(path: Path) -> int:
-    """Of a TIFF or PDF file; 1 for all others, and for what can't be read, which is said when it is."""
-    if path.suffix.lower() not in _PAGED or not path.is_file():
+def number_of_pages(source: Path | bytes, name: str = "") -> int:
+    """Of a TIFF or PDF file; 1 for all others, and for what can't be read, which is said when it is.
+
+    Args:
+        source: a path, or the bytes of a file.
+        name: of the file, if it is no path.
+    """
+    suffix = Path(name if isinstance(source, bytes) else source).suffix.lower()
+    if suffix not in _PAGED or not (isinstance(source, bytes) or source.is_file()):
         return 1
     try:
-        if path.suffix.lower() == ".pdf":
-            with _opened_pdf(path) as document:
+        if suffix == ".pdf":
+            with _opened_pdf(source) as document:
                 return len(document)
-        with warnings.catch_warnings(), _opened(path) as image:
+        with warnings.catch_warnings(), _opened(source) as image:
             warnings.simplefilter("ignore")
             return max(getattr(image, "n_frames", 1), 1)
     except Exception:  # whatever the file is

@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from ..errors import UserError
 from ..files import cache_folder, remember
@@ -94,27 +94,39 @@ class ShardSource:
 
 
 def _table_of_contents(shard: Path) -> dict[str, tuple[int, int]]:
-    """Where the pictures of a tar file are, (offset, size); kept in the cache, for it takes a walk through the file.
-    Links, devices and whatever else a tar file may hold are left out."""
+    """Of `pictures_in_tar`; kept in the cache, for it takes a walk through the file."""
     try:
         status = shard.stat()
         key = f"{shard.resolve()}-{status.st_size}-{status.st_mtime_ns}"
         memory = cache_folder() / "shards" / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
         if memory.is_file():
             return {name: (offset, size) for name, (offset, size) in json.loads(memory.read_text()).items()}
-        with tarfile.open(shard, "r:") as archive:
-            contents = {
-                member.name: (member.offset_data, member.size)
-                for member in archive
-                if member.isreg() and _is_picture(member.name) and member.size <= MAX_BYTES
-            }
+        with shard.open("rb") as file:
+            contents = pictures_in_tar(file)
     except (OSError, ValueError, tarfile.TarError) as error:
         raise UserError(f"{shard} is not an uncompressed tar file that can be read.") from error
     remember(memory, json.dumps(contents))
     return contents
 
 
-def _is_picture(name: str) -> bool:
+def pictures_in_tar(file: BinaryIO) -> dict[str, tuple[int, int]]:
+    """Where the pictures of an uncompressed tar file are, (offset, size).
+
+    Links, devices and whatever else a tar file may hold are left out.
+
+    Raises:
+        tarfile.TarError: it is none.
+    """
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        return {
+            member.name: (member.offset_data, member.size)
+            for member in archive
+            if member.isreg() and is_picture(member.name) and member.size <= MAX_BYTES
+        }
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's name, below its folder or archive, is that of a picture, and not hidden."""
     parts = name.split("/")
     hidden = any(part.startswith((".", "__MACOSX")) and part != "." for part in parts)  # tar -C folder . writes ./NAME
     return name.lower().endswith(EXTENSIONS) and not hidden
@@ -144,7 +156,7 @@ class ZipSource:
                 self._stamps = {
                     info.filename: f"{info.file_size}-{info.CRC}"
                     for info in archive.infolist()
-                    if _is_picture(info.filename)
+                    if is_picture(info.filename)
                 }
         except _OF_ZIPS as error:
             raise UserError(f"{self.path} is not a zip file that can be read.") from error
