@@ -131,7 +131,7 @@ def until(true: Callable[[], object], what: str, seconds: float = 3600) -> None:
     while not true():
         if time.monotonic() > end:
             raise SystemExit(f"It took too long: {what}.")
-        time.sleep(0.5)
+        time.sleep(2)
 
 
 def workers() -> list[psutil.Process]:

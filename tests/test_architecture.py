@@ -18,7 +18,7 @@ PACKAGE = Path(colorizer.__file__).parent
 # A room may import from rooms of lower floors only; those of one floor know nothing of each other.
 FLOORS = [
     {"errors", "arrays", "files", "device", "limits", "processes"}, {"color"}, {"model", "pictures"}, {"film"},
-    {"inference", "data"}, {"evaluation"}, {"training"}, {"commands", "ui"},
+    {"inference", "data"}, {"evaluation", "archive"}, {"training"}, {"commands", "ui"},
 ]  # fmt: skip
 FLOOR = {room: k for k, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -87,7 +87,10 @@ class Place:
             if self.shards:
                 yield from self._in_shards()
                 return
-            found = self.files.find(_opened(self.url)[1], detail=True)
+            root = _opened(self.url)[1]
+            found = self.files.find(root, detail=True)
+            if not found and not self.files.exists(root):
+                raise FileNotFoundError(root)
             start = len(self.path(""))
             entries = {path[start:]: about for path, about in found.items() if len(path) > start}
         for name, about in entries.items():
