@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -81,12 +82,20 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and any(able.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
+def cores() -> int:
+    """How many threads compute at a time: as many as PyTorch uses, where it is in use."""
+    if (torch := sys.modules.get("torch")) is not None:
+        return int(torch.get_num_threads())
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 @contextmanager
 def cores_shared(jobs: int) -> Iterator[None]:
     """Meanwhile each of several jobs that run side by side computes on its share of the cores: threads that wait for
     each other's cores take twice the time (`benchmarks/archive.py`)."""
-    import torch
-
+    if (torch := sys.modules.get("torch")) is None:
+        yield
+        return
     threads = torch.get_num_threads()
     torch.set_num_threads(max(threads // jobs, 1))
     try:

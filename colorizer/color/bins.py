@@ -93,7 +93,7 @@ def rebalancing_weights(prior: Tensor, share: float = 0.5) -> Tensor:
     return weights / (prior * weights).sum()
 
 
-def rebalance_logits(logits: Tensor, prior: Tensor, alpha: float, share: float = 0.05) -> Tensor:
+def rebalance_logits(logits: Tensor, prior: Tensor, alpha: float | Tensor, share: float = 0.05) -> Tensor:
     """Rebalancing after training: logits - alpha log p. 0 changes nothing; more gives rarer colors a chance.
 
     Args:
@@ -105,7 +105,7 @@ def rebalance_logits(logits: Tensor, prior: Tensor, alpha: float, share: float =
     return logits - alpha * mix_uniform(prior, share).log().view(1, -1, 1, 1)
 
 
-def annealed_mean(logits: Tensor, temperature: float = 0.38) -> Tensor:
+def annealed_mean(logits: Tensor, temperature: float | Tensor = 0.38) -> Tensor:
     """The mean color of the distribution sharpened by a temperature (Zhang et al. 2016, eq. 5).
 
     Args:

@@ -3,20 +3,22 @@
 Lab here is CIE L*a*b* of sRGB (IEC 61966-2-1) under D65: L in [0, 100], and for sRGB colors a in [-86, 98], b in
 [-108, 95]. Arrays are HWC and numpy; tensors are channels-first and torch. Both go through the same formulas, which are
 written here and not taken from a library, because the same ones must serve tensors with gradients and whole photographs
-in strips.
+in strips. PyTorch is imported where tensors are: L alone, and `gamut`, do without it.
 """
 
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 from ..arrays import Array, from_unit, full_scale
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 L_SCALE = 50.0  # network input is L / 50 - 1, in [-1, 1]
 AB_SCALE = 110.0  # regression target is ab / 110, in [-1, 1]
@@ -46,17 +48,29 @@ def denormalize_ab(ab: Tensor) -> Tensor:
     return ab * AB_SCALE
 
 
-def _mix(matrix: npt.NDArray[np.float64], x: Tensor) -> Tensor:
+def _library(x: Any) -> Any:
+    """NumPy for an array, PyTorch for a tensor: where, stack and clip are the same in both."""
+    if isinstance(x, np.ndarray):
+        return np
+    import torch
+
+    return torch
+
+
+def _mix(matrix: npt.NDArray[np.float64], x: Any) -> Any:
     """Multiply the channel axis (third from the end) by a 3x3 matrix."""
-    rows = [sum(float(m) * c for m, c in zip(row, x.unbind(-3), strict=True)) for row in matrix]
-    return torch.stack(rows, dim=-3)  # type: ignore[arg-type]
+    channels = [x[..., k, :, :] for k in range(3)]
+    rows = [sum(float(m) * c for m, c in zip(row, channels, strict=True)) for row in matrix]
+    return _library(x).stack(rows, -3)
 
 
-def _linearize(rgb: Tensor) -> Tensor:
-    return torch.where(rgb <= 0.04045, rgb / 12.92, ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4)
+def _linearize(rgb: Any) -> Any:
+    return _library(rgb).where(rgb <= 0.04045, rgb / 12.92, ((rgb.clip(min=0.04045) + 0.055) / 1.055) ** 2.4)
 
 
 def _companding(linear: Tensor) -> Tensor:
+    import torch
+
     return torch.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear.clamp(min=0.0031308) ** (1 / 2.4) - 0.055)
 
 
@@ -68,14 +82,22 @@ def rgb_to_lab_tensor(rgb: Tensor) -> Tensor:
     Returns:
         (..., 3, H, W): L in [0, 100], a and b in Lab units.
     """
+    return cast("Tensor", _rgb_to_lab(rgb))
+
+
+def _rgb_to_lab(rgb: Any) -> Any:
+    """`rgb_to_lab_tensor`, of an array, too."""
+    library = _library(rgb)
     xyz = _mix(_RGB_TO_XYZ, _linearize(rgb))
-    f = torch.where(xyz > _EPSILON, xyz.clamp(min=_EPSILON) ** (1 / 3), (_KAPPA * xyz + 16) / 116)
-    fx, fy, fz = f.unbind(-3)
-    return torch.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], dim=-3)
+    f = library.where(xyz > _EPSILON, xyz.clip(min=_EPSILON) ** (1 / 3), (_KAPPA * xyz + 16) / 116)
+    fx, fy, fz = (f[..., k, :, :] for k in range(3))
+    return library.stack([116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)], -3)
 
 
 def _lab_to_linear(lab: Tensor) -> Tensor:
     """Lab to linear RGB, unclipped."""
+    import torch
+
     lightness, a, b = lab.unbind(-3)
     fy = (lightness + 16) / 116
     f = torch.stack([fy + a / 500, fy, fy - b / 200], dim=-3)
@@ -107,8 +129,8 @@ def rgb_to_lab(rgb: Array) -> npt.NDArray[np.float32]:
     [[[53.20000076293945, 80.0999984741211, 67.19999694824219]]]
     """
     unit = rgb.astype(np.float32) / np.float32(full_scale(rgb.dtype))
-    chw = torch.from_numpy(np.ascontiguousarray(np.moveaxis(unit, -1, -3)))
-    return np.moveaxis(rgb_to_lab_tensor(chw).numpy(), -3, -1)
+    lab = _rgb_to_lab(np.ascontiguousarray(np.moveaxis(unit, -1, -3)))
+    return cast(npt.NDArray[np.float32], np.moveaxis(lab, -3, -1))
 
 
 def lab_to_rgb(lab: Array, dtype: npt.DTypeLike = np.float32) -> Array:
@@ -120,6 +142,8 @@ def lab_to_rgb(lab: Array, dtype: npt.DTypeLike = np.float32) -> Array:
     Returns:
         HWC of that dtype; [0, 255], [0, 65535] or [0, 1].
     """
+    import torch
+
     chw = torch.from_numpy(np.ascontiguousarray(np.moveaxis(lab, -1, -3), dtype=np.float32))
     return from_unit(np.moveaxis(lab_to_rgb_tensor(chw).numpy(), -3, -1), dtype)
 
@@ -127,7 +151,7 @@ def lab_to_rgb(lab: Array, dtype: npt.DTypeLike = np.float32) -> Array:
 @lru_cache(maxsize=2)
 def _y_table(levels: int) -> npt.NDArray[np.float32]:
     """What a level of R, G and B adds to Y: (levels, 3)."""
-    linear = _linearize(torch.arange(levels, dtype=torch.float64) / (levels - 1)).numpy()
+    linear = _linearize(np.arange(levels) / (levels - 1))
     return (linear[:, None] * _RGB_TO_XYZ[1]).astype(np.float32)
 
 
@@ -149,7 +173,7 @@ def lightness(rgb: Array) -> npt.NDArray[np.float32]:
         table = _y_table(int(scale) + 1)
         y = sum((table[rgb[..., k], k] for k in (1, 2)), table[rgb[..., 0], 0])
     else:
-        y = _linearize(torch.from_numpy(rgb.astype(np.float32))).numpy() @ _RGB_TO_XYZ[1].astype(np.float32)
+        y = _linearize(rgb.astype(np.float32)) @ _RGB_TO_XYZ[1].astype(np.float32)
     return _l_of(y)
 
 

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..film import is_film
-from .options import add_colorizer_options, add_output_options, colorizer_from, output_from, parser, run, settings_from
+from .options import (
+    add_colorizer_options,
+    add_output_options,
+    colorizer_from,
+    output_from,
+    parser,
+    photo_colorizer_from,
+    run,
+    settings_from,
+)
 
 if TYPE_CHECKING:
     from ..inference.batch import Result
@@ -116,9 +125,9 @@ def _photos(photos: list[Path], arguments: argparse.Namespace) -> int:
     output = output_from(arguments)
     jobs = batch.plan(photos, arguments.output, arguments.format)
     hints = read_hints(arguments.hints, [job.source.name for job in jobs]) if arguments.hints else None
-    colorizer = colorizer_from(arguments)
+    colorizer = photo_colorizer_from(arguments)
     told = any(hint.influence for own in (hints or {}).values() for hint in own)
-    colorizer.predictor.check(hints=told, alternatives=arguments.alternatives > 0)
+    colorizer.check(hints=told, alternatives=arguments.alternatives > 0)
     work = batch.run(
         colorizer, jobs, settings, hints, output, arguments.alternatives, arguments.overwrite, arguments.jobs
     )

@@ -3,6 +3,7 @@
 python -m colorizer.commands.export runs/mine -o mine.safetensors      # and mine.md
 python -m colorizer.commands.export runs/mine --push me/my-colors      # after `hf auth login`
 python -m colorizer.commands.export runs/mine -o mine.onnx             # for programs without PyTorch
+python -m colorizer.commands.export runs/mine -o mine.onnx --whole     # for `python -m colorizer` without PyTorch
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ def main() -> int:
     p.add_argument("--push", metavar="OWNER/NAME", help="upload it to this repository of the Hugging Face Hub")
     p.add_argument("--private", action="store_true", help="with --push: only you see a new repository")
     p.add_argument("--full", action="store_true", help="keep 32-bit floats; the file is twice as large")
+    p.add_argument("--whole", action="store_true", help="with all that follows the network, in an .onnx file")
     arguments = p.parse_args()
     return run("export", lambda: _export(arguments), "Stopped.")
 
 
 def _export(arguments: argparse.Namespace) -> int:
     from ..files import write_text
+    from ..inference.onnx_export import export_onnx_colorizer
     from ..model.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
     from ..model.export import model_card, push
     from ..model.onnx_file import export_onnx
@@ -36,6 +39,8 @@ def _export(arguments: argparse.Namespace) -> int:
     output: Path | None = arguments.output
     if output is None and arguments.push is None:
         raise UserError("Say where to: -o FILE.safetensors, -o FILE.onnx, or --push OWNER/NAME.")
+    if arguments.whole and (output is None or output.suffix != ".onnx"):
+        raise UserError("--whole is for .onnx files: -o FILE.onnx.")
     checkpoint = load_checkpoint(arguments.checkpoint)
     if output is not None:
         if output.suffix not in (".safetensors", ".onnx"):
@@ -43,7 +48,7 @@ def _export(arguments: argparse.Namespace) -> int:
         if output.exists() and output.samefile(find_checkpoint(arguments.checkpoint)):
             raise UserError(f"{output} would be written over. Choose another file with -o.")
         if output.suffix == ".onnx":
-            export_onnx(checkpoint, output)
+            (export_onnx_colorizer if arguments.whole else export_onnx)(checkpoint, output)
         else:
             save_checkpoint(checkpoint, output, half=not arguments.full)
         write_text(output.with_suffix(".md"), model_card(checkpoint, output.stem))

@@ -14,6 +14,7 @@ from ..inference.settings import LOOKS, Settings
 
 if TYPE_CHECKING:
     from ..inference.colorizer import Colorizer
+    from ..inference.onnx_colorizer import OnnxColorizer
     from ..pictures.writing import Output
 
 _TYPES = {"int": int, "float": float, "str": str}
@@ -94,6 +95,15 @@ def colorizer_from(arguments: argparse.Namespace) -> Colorizer:
     from ..inference.colorizer import Colorizer
 
     return Colorizer.from_pretrained(arguments.checkpoint, arguments.features_weights, arguments.device)
+
+
+def photo_colorizer_from(arguments: argparse.Namespace) -> Colorizer | OnnxColorizer:
+    """The Colorizer asked for; of an .onnx file one that needs no PyTorch, and colors photos alone."""
+    if str(arguments.checkpoint).endswith(".onnx"):
+        from ..inference.onnx_colorizer import OnnxColorizer
+
+        return OnnxColorizer(arguments.checkpoint)
+    return colorizer_from(arguments)
 
 
 def run(prog: str, command: Callable[[], int], interrupted: str) -> int:

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_CELL, _ROUNDS = 6, 3  # pixels of the network's output between the first centers; of k-means
-_MOST = 400  # centers: a larger working copy doesn't show more things, and memory would grow with its square
+from .working import cells_of
+
+_ROUNDS = 3  # of k-means
 _FEATURES, _LIGHT = 0.05, 0.3  # differences of cosine, and of L / 50, at which two places are no longer alike
 
 
-def agreed(output: Tensor, features: Tensor, lightness: Tensor, share: float) -> Tensor:
+def agreed(
+    output: Tensor, features: Tensor, lightness: Tensor, share: float | Tensor, cells: Tensor | None = None
+) -> Tensor:
     """A classification network's output, alike in places that are alike.
 
     Args:
@@ -25,25 +28,29 @@ def agreed(output: Tensor, features: Tensor, lightness: Tensor, share: float) ->
         features: (1, C, H, W) of `model.objects`.
         lightness: (1, 1, H', W') in [-1, 1].
         share: of the parts' mean in the result, 0 to 1.
+        cells: (K, h w), `cells_of` the output, in which k-means begins.
     Returns:
         (1, 313, h, w) log-probabilities, up to a constant for each pixel.
     """
-    size = output.shape[-2:]
-    alike = F.normalize(F.interpolate(features, size, mode="area"), dim=1).to(output.device)
-    light = F.interpolate(lightness, size, mode="area").to(output.device)
-    belongs = _parts(alike, light)  # (h w, K)
+    size = output.shape[-2], output.shape[-1]
+    alike = F.normalize(_at(size, features), dim=1).to(output.device)
+    light = _at(size, lightness).to(output.device)
+    first = torch.from_numpy(cells_of(*size)).to(output.device) if cells is None else cells
+    belongs = _parts(alike, light, first)  # (h w, K)
     log_p = output[0].flatten(1).log_softmax(0).T  # (h w, 313)
     means = belongs.T @ log_p / _total(belongs)  # (K, 313)
     return torch.lerp(log_p, belongs @ means, share).T.reshape(output.shape)
 
 
-def _parts(features: Tensor, light: Tensor) -> Tensor:
-    """How much each pixel belongs to each of K parts: (h w, K), rows that sum to 1."""
-    height, width = features.shape[-2:]
-    cell = max(_CELL, (height * width / _MOST) ** 0.5)
-    grid = max(round(height / cell), 1), max(round(width / cell), 1)
-    center, center_light = (F.adaptive_avg_pool2d(x, grid)[0].flatten(1).T for x in (features, light))  # (K, C), (K, 1)
+def _at(size: tuple[int, int], planes: Tensor) -> Tensor:
+    """Planes (N, C, H, W) at another size, if it is another."""
+    return planes if tuple(planes.shape[-2:]) == size else F.interpolate(planes, size, mode="area")
+
+
+def _parts(features: Tensor, light: Tensor, cells: Tensor) -> Tensor:
+    """How much each pixel belongs to each of K parts, which begin as cells (K, h w): (h w, K), rows that sum to 1."""
     x, x_light = (y[0].flatten(1).T for y in (features, light))  # (h w, C), (h w, 1)
+    center, center_light = cells @ x, cells @ x_light  # (K, C), (K, 1)
     belongs = x
     for _ in range(_ROUNDS):
         cosine = x @ F.normalize(center, dim=1).T

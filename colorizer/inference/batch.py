@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..device import cores_shared
 from ..errors import UserError
@@ -16,9 +17,12 @@ from ..pictures.photo import Photo
 from ..pictures.reading import find_pictures, number_of_pages, read_picture
 from ..pictures.sources import ZipSource
 from ..pictures.writing import Output, write_picture
-from .alternatives import alternative_photos
-from .colorizer import Colorizer
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from .colorizer import Colorizer
+    from .onnx_colorizer import OnnxColorizer, OnnxPhoto
+    from .prepared import PreparedPhoto
 
 
 @dataclass(frozen=True)
@@ -150,7 +154,7 @@ def safe_path(name: str) -> Path:
 
 
 def run(
-    colorizer: Colorizer,
+    colorizer: Colorizer | OnnxColorizer,
     jobs: Sequence[Job],
     settings: Settings | None = None,
     hints: Mapping[str, Sequence[Hint]] | None = None,
@@ -201,7 +205,7 @@ def run(
 
 
 def colorize_file(
-    colorizer: Colorizer,
+    colorizer: Colorizer | OnnxColorizer,
     job: Job,
     settings: Settings | None = None,
     hints: Sequence[Hint] = (),
@@ -209,15 +213,28 @@ def colorize_file(
     alternatives: int = 0,
 ) -> Result:
     """Color a file into another, whole or not at all; the arguments are those of `run`."""
-    output = replace(output or Output(), credit=colorizer.predictor.credit)
+    output = replace(output or Output(), credit=colorizer.credit)
     photo = job.read()
     prepared = colorizer.prepare(photo)
     target = job.target.with_suffix(output.suffix(photo, job.target.suffix))
     written = [target]
-    others = alternative_photos(prepared, alternatives, settings, hints) if alternatives else []
-    for k, (other, _) in enumerate(others, 1):
-        written.append(target.with_stem(f"{target.stem}-alternative{k}"))
-        write_picture(other, written[-1], output)
+    if alternatives:
+        written += _write_alternatives(prepared, alternatives, settings, hints, target, output)
     write_picture(prepared.colorize(settings, hints, in_place=True), target, output)  # last: it says that all is done
     pale = (f"{job.source.name}: {sentence}" for sentence in prepared.not_shown(hints))
     return Result(job, tuple(written), notes=(*photo.metadata.notes, *pale))
+
+
+def _write_alternatives(
+    prepared: PreparedPhoto | OnnxPhoto, n: int, settings: Settings | None, hints: Sequence[Hint], target: Path,
+    output: Output,
+) -> list[Path]:  # fmt: skip
+    from .alternatives import alternative_photos  # which needs PyTorch
+    from .prepared import PreparedPhoto
+
+    assert isinstance(prepared, PreparedPhoto)  # `OnnxColorizer.check` has refused
+    written = []
+    for k, (other, _) in enumerate(alternative_photos(prepared, n, settings, hints), 1):
+        written.append(target.with_stem(f"{target.stem}-alternative{k}"))
+        write_picture(other, written[-1], output)
+    return written

@@ -56,6 +56,15 @@ class Colorizer:
         """
         return cls(Predictor.load(path, features_weights, device))
 
+    @property
+    def credit(self) -> str:
+        """Whose network it is, and under which license, where others have made it; else nothing."""
+        return self.predictor.credit
+
+    def check(self, hints: bool = False, alternatives: bool = False) -> None:
+        """Whether the network can do that; the errors are those of `Predictor.check`."""
+        self.predictor.check(hints, alternatives)
+
     @overload
     def __call__(self, picture: Array, settings: Settings | None = None, hints: Hints = ()) -> Array: ...
     @overload

@@ -22,8 +22,8 @@ from ..color.gamut import fit_gamut
 from ..color.lab import normalize_l
 from ..model.hints import Hint, covered_by
 from ..model.objects import HAIR, SKIN, load_objects
-from .predictor import working_shape
 from .upsampling import Paint, mask_at_edges
+from .working import working_shape
 
 _WORKING_SIZE, _LONGEST = 256, 3  # short side of what the network sees; of the longer, in short sides
 _STRIDE = 4

@@ -24,7 +24,7 @@ _UNIFORM = 0.02  # share of a uniform distribution in that of a kind
 _CHROMA, _PALEST = 0.5, 3.0
 
 
-def colored_as_people(output: Tensor, kinds: Tensor, colors: Tensor, weight: float = 1.0) -> Tensor:
+def colored_as_people(output: Tensor, kinds: Tensor, colors: Tensor, weight: float | Tensor = 1.0) -> Tensor:
     """A classification network's output with skin and hair drawn to their own colors.
 
     Args:
@@ -35,7 +35,9 @@ def colored_as_people(output: Tensor, kinds: Tensor, colors: Tensor, weight: flo
     Returns:
         (1, 313, h, w) log-probabilities, up to a constant for each pixel.
     """
-    seen = F.interpolate(kinds.softmax(1)[:, list(PEOPLE)], output.shape[-2:], mode="bilinear")  # (1, 2, h, w)
+    seen = kinds.softmax(1)[:, list(PEOPLE)]
+    if seen.shape[-2:] != output.shape[-2:]:
+        seen = F.interpolate(seen, output.shape[-2:], mode="bilinear")  # (1, 2, h, w)
     known = colors.sum(1) > 0
     sure = (weight * (seen - _DOUBT) / (_SURE - _DOUBT)).clamp(0, 1) * known[None, :, None, None]
     sure = (sure / sure.sum(1, keepdim=True).clamp(min=1)).to(output.device)

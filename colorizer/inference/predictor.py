@@ -15,16 +15,13 @@ from ..arrays import Array, Plane, resize
 from ..color.lab import normalize_l
 from ..device import choose_device, gpu_is_lent_by_call, half_precision, keep_freed_memory, on_lent_gpu
 from ..errors import UserError
-from ..limits import limits
 from ..model.checkpoints import Checkpoint, find_checkpoint, load_checkpoint
 from ..model.decoding import predicted_ab
 from ..model.folding import folded
 from ..model.hints import Hint, hint_planes_of
 from ..model.pretrained import FeatureExtractor, load_extractor
 from .settings import Settings
-
-MULTIPLE = 32  # of the deepest stride
-_LONGEST = 6  # of the working copy, in short sides
+from .working import working_copy, working_size_for
 
 
 class Predictor:
@@ -135,20 +132,11 @@ class Predictor:
             (1, 2 or 313, h, w).
         """
         self.check(hints=bool(hints))
-        height, width = working_shape(guide.shape[0], guide.shape[1], size)
-        if self.checkpoint.config.spec.square:
-            height = width = working_shape(size, size, size)[0]
-        if height * width > (most := limits().working_megapixels * 10**6):
-            largest = int(size * (most / (height * width)) ** 0.5) // MULTIPLE * MULTIPLE
-            raise UserError(
-                f"A working size of {size} is too large for a photo of this shape: it would take too much memory. "
-                f"Choose {largest} or less."
-            )
+        small = working_copy(guide, size, square=bool(self.checkpoint.config.spec.square))
         if self._lent_file:
             return torch.from_numpy(_predicted_on_lent_gpu(self._lent_file, guide, size, hints, photo_size))
-        small = np.clip(resize(guide, width, height), 0, 100)
         x = normalize_l(torch.from_numpy(small)[None, None].to(self.device))
-        planes = hint_planes_of(hints, photo_size, (height, width)).to(self.device) if hints else None
+        planes = hint_planes_of(hints, photo_size, small.shape).to(self.device) if hints else None
         if planes is not None:
             planes = planes.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self._half or torch.bfloat16, enabled=self._half is not None):
@@ -176,20 +164,3 @@ def _predicted_on_lent_gpu(
 @functools.lru_cache(maxsize=1)
 def _on_lent_gpu(file: Path) -> Predictor:
     return Predictor.load(file)
-
-
-def working_size_for(crop_size: int) -> int:
-    """The usual working size of a network that was trained on crops of that side; see `Predictor.working_size`."""
-    return round(1.5 * crop_size / MULTIPLE) * MULTIPLE
-
-
-def working_shape(height: int, width: int, short: int, longest: int = _LONGEST) -> tuple[int, int]:
-    """(height, width) of a network's copy: short side about `short`, multiples of 32, at most `longest` short sides.
-
-    >>> working_shape(3000, 4000, 192)
-    (192, 256)
-    """
-    scale = short / min(height, width)
-    sides = (min(side * scale, longest * short) for side in (height, width))
-    h, w = (max(round(side / MULTIPLE), 1) * MULTIPLE for side in sides)
-    return h, w

@@ -14,11 +14,11 @@ from typing import cast
 
 import cv2
 import numpy as np
-import torch
 
 from ..arrays import Array, Plane, planes_of, resize, resize_linear
 from ..color.gamut import lab_to_display
 from ..color.lab import lightness
+from ..device import cores
 from ..pictures.photo import Photo
 
 _GUIDE_SIDE = 512  # short side at which the guided filter works, at most
@@ -144,12 +144,12 @@ def _colorize_strips(rgb: Array, coefficients: Plane, strength: float, colorized
                 plane += cover * (painted * shade - plane)
         lab_to_display((light, *ab), strength, colorized[top : top + rows])
 
-    # As many threads as PyTorch computes with; NumPy and OpenCV let them run side by side.
-    list(_pool(torch.get_num_threads()).map(color, range(0, height, rows)))
+    list(_pool(cores()).map(color, range(0, height, rows)))
 
 
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
+    """NumPy and OpenCV let them run side by side."""
     return ThreadPoolExecutor(threads, "pixels")
 
 

@@ -14,18 +14,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, ImageColor, UnidentifiedImageError
-from torch import Tensor
 
 from ..arrays import Plane, resize_linear
 from ..color.lab import lab_to_rgb, normalize_ab, rgb_to_lab
 from ..errors import UserError
 from ..limits import limits
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HINTS_SUFFIX = ".hints.json"  # of the file beside NAME.jpg that holds its hints, NAME.hints.json
 _SHOWN_AT = 55.0  # L of a hint's color where it is shown as RGB
@@ -269,6 +270,8 @@ def hint_planes_of(hints: Sequence[Hint], photo_size: tuple[int, int], size: tup
     Raises:
         UserError: a hint is not on the photo.
     """
+    import torch
+
     planes = torch.zeros(1, 3, *size)
     for hint in hints:
         covered = torch.from_numpy(covered_by(hint, photo_size, size))

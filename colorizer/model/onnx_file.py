@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
@@ -19,8 +20,8 @@ from .checkpoints import Checkpoint
 from .folding import folded
 from .skip_fusion import HINT_CHANNELS
 
+SIDES = (96, 128)  # of the picture by which a graph is found; any others do
 _OPSET = 18
-_SIDES = (96, 128)  # of the picture by which the graph is found; any others do
 
 
 class _Named(nn.Module):
@@ -40,7 +41,7 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> None:
 
     Inputs are `lightness`, (1, 1, H, W) as L / 50 - 1, H and W divisible by 32; for skip_fusion `hints`, (1, 3, H, W)
     with a / 110, b / 110 and the mask; for fusion `embedding`, (1, 1000). The output is `colors`: logits over the 313
-    bins, or ab / 110. The metadata's "colorizer" holds the configuration, the prior and the bins' ab, as JSON.
+    bins, or ab / 110.
 
     Args:
         checkpoint: which.
@@ -48,30 +49,66 @@ def export_onnx(checkpoint: Checkpoint, path: Path) -> None:
     Raises:
         UserError: a published network, or a package is missing.
     """
+    exportable(checkpoint)
     spec = checkpoint.config.spec
-    if spec.source:
-        raise UserError(f"{checkpoint.config.network} is published elsewhere; only networks of train.py are exported.")
-    if importlib.util.find_spec("onnx") is None:
-        raise UserError("ONNX files need another package: pip install onnx.")
-    import onnx
-
-    inputs = {"lightness": torch.linspace(-1, 1, _SIDES[0] * _SIDES[1]).reshape(1, 1, *_SIDES)}
+    inputs = {"lightness": torch.linspace(-1, 1, SIDES[0] * SIDES[1]).reshape(1, 1, *SIDES)}
     if spec.takes_embedding:
         inputs["embedding"] = torch.zeros(1, EMBEDDING_DIM)
     if spec.takes_hints:
-        inputs["hints"] = torch.zeros(1, HINT_CHANNELS, *_SIDES)
+        inputs["hints"] = torch.zeros(1, HINT_CHANNELS, *SIDES)
     network = folded(checkpoint.network.cpu()).to(memory_format=torch.contiguous_format)
     sides = {name: {2: f"{name}_height", 3: f"{name}_width"} for name in (*inputs, "colors") if name != "embedding"}
+    write_onnx(_Named(network, tuple(inputs)), inputs, "colors", sides, checkpoint, path)
+
+
+def exportable(checkpoint: Checkpoint, without_embedding: bool = False) -> None:
+    """Whether a network can be written so.
+
+    Raises:
+        UserError: it can't, or a package is missing.
+    """
+    spec = checkpoint.config.spec
+    if spec.source:
+        raise UserError(f"{checkpoint.config.network} is published elsewhere; only networks of train.py are exported.")
+    if without_embedding and spec.takes_embedding:
+        raise UserError(
+            f"The network {checkpoint.config.network} needs the feature extractor. Export a skip_fusion network, or "
+            f"leave out --whole."
+        )
+    if importlib.util.find_spec("onnx") is None:
+        raise UserError("ONNX files need another package: pip install onnx.")
+
+
+def write_onnx(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    output: str,
+    axes: Mapping[str, Mapping[int, str]],
+    checkpoint: Checkpoint,
+    path: Path,
+) -> None:
+    """Write a module, whole or not at all. The metadata's "colorizer" holds, as JSON, what the checkpoint knows.
+
+    Args:
+        module: with these inputs, in this order.
+        inputs: by name, examples.
+        output: its name.
+        axes: which axes of inputs and output are of any size, and a name for each.
+        checkpoint: of the module.
+        path: the file.
+    """
+    import onnx
+
     about = {
         "network": checkpoint.config.network, "objective": checkpoint.config.objective, "size": checkpoint.size,
-        "prior": checkpoint.prior.tolist(), "bins": ab_bins().tolist(),
+        "prior": checkpoint.prior.tolist(), "bins": ab_bins().tolist(), "output": output,
     }  # fmt: skip
     with whole_file(path) as temporary, warnings.catch_warnings():
         # The newer exporter (dynamo=True) gives the same graph in two minutes instead of a second.
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _Named(network, tuple(inputs)).eval(), tuple(inputs.values()), str(temporary), dynamo=False,
-            opset_version=_OPSET, input_names=list(inputs), output_names=["colors"], dynamic_axes=sides,
+            module.eval(), tuple(inputs.values()), str(temporary), dynamo=False, opset_version=_OPSET,
+            input_names=list(inputs), output_names=[output], dynamic_axes={k: dict(v) for k, v in axes.items()},
         )  # fmt: skip
         model = onnx.load(temporary)
         onnx.helper.set_model_props(model, {"colorizer": json.dumps(about)})

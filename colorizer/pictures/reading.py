@@ -194,10 +194,11 @@ def _in_words(name: str) -> Iterator[None]:
 
 @cache
 def _with_more_formats() -> None:
-    """Teach Pillow HEIF and JPEG XL; AVIF it knows."""
-    import pillow_heif
+    """Teach Pillow HEIF and JPEG XL, where their packages are; AVIF it knows."""
+    with contextlib.suppress(ImportError):
+        import pillow_heif
 
-    pillow_heif.register_heif_opener()
+        pillow_heif.register_heif_opener()
     with contextlib.suppress(ImportError):  # there is none for some systems
         import pillow_jxl  # noqa: F401
 

@@ -19,8 +19,9 @@ from ..arrays import Plane, resize_linear
 from ..errors import UserError
 from ..film import is_film
 from ..inference.alternatives import LEAST_DIFFERENCE, alternative_photos, object_pictures
-from ..inference.predictor import Predictor, working_size_for
+from ..inference.predictor import Predictor
 from ..inference.settings import Settings
+from ..inference.working import working_size_for
 from ..model.checkpoints import BUNDLED, crop_size_of, find_checkpoint
 from ..model.hints import Hint, as_strokes, parse_hint, parse_hints, strokes_of_file
 from ..pictures.photo import Photo

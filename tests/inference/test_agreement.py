@@ -10,7 +10,8 @@ from PIL import Image
 from colorizer import Colorizer, Settings
 from colorizer.color.bins import N_BINS
 from colorizer.color.lab import rgb_to_lab
-from colorizer.inference.agreement import _parts, agreed
+from colorizer.inference.agreement import agreed
+from colorizer.inference.working import cells_of
 from colorizer.pictures.photo import Photo
 
 from ..conftest import EXAMPLES
@@ -55,8 +56,16 @@ def test_lightness_tells_things_apart_too() -> None:
 
 
 def test_a_large_working_copy_has_no_more_things() -> None:
-    centers = [_parts(torch.randn(1, 4, h, w), torch.rand(1, 1, h, w)).shape[1] for h, w in ((48, 64), (500, 500))]
-    assert centers == [8 * 11, 400]
+    assert [len(cells_of(*size)) for size in ((48, 64), (500, 500))] == [8 * 11, 400]
+
+
+@pytest.mark.parametrize("size", [(48, 64), (7, 100), (1, 1)])
+def test_cells_are_means_of_equal_parts(size: tuple[int, int]) -> None:
+    """Those of PyTorch's adaptive pooling."""
+    x = torch.randn(1, 3, *size)
+    grid = max(round(size[0] / 6), 1), max(round(size[1] / 6), 1)
+    pooled = torch.nn.functional.adaptive_avg_pool2d(x, grid)[0].flatten(1).T
+    assert torch.allclose(torch.from_numpy(cells_of(*size)) @ x[0].flatten(1).T, pooled, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (8, 8), (16, 96)])

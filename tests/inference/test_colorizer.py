@@ -19,8 +19,8 @@ from colorizer.color.difference import ciede2000
 from colorizer.color.gamut import fit_gamut
 from colorizer.color.lab import lab_to_rgb, lightness, rgb_to_lab
 from colorizer.evaluation.metrics import colorfulness, gray_picture, mse
-from colorizer.inference.predictor import working_shape
 from colorizer.inference.upsampling import guided_coefficients
+from colorizer.inference.working import working_shape
 from colorizer.model.checkpoints import find_checkpoint, load_checkpoint, save_checkpoint
 from colorizer.pictures.reading import read_picture
 
