@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ..color.lab import L_SCALE, lab_to_rgb_tensor, normalize_ab
 from .layers import ColorNetwork
+from .pretrained import import_timm
 
 SIZE_MULTIPLE = 32  # height and width of the input
 QUERIES = 100
@@ -36,9 +37,7 @@ class DDColorNetwork(ColorNetwork):
             features: timm's "convnext_large" or "convnext_tiny".
         """
         super().__init__()
-        import timm  # which takes a second
-
-        encoder = cast(Any, timm.create_model(features, num_classes=0))
+        encoder = cast(Any, import_timm().create_model(features, num_classes=0))
         channels = [int(info["num_chs"]) for info in encoder.feature_info]
         self.stem, self.stages = encoder.stem, encoder.stages
         self.norms = nn.ModuleList(_Norm(c) for c in channels)

@@ -114,7 +114,6 @@ def build_network(config: NetworkConfig) -> ColorNetwork:
 
 def weight_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:
     """Names and shapes of a network's weights and buffers, without the memory that they would take."""
-    import timm  # noqa: F401 - under the device below, some versions of what it imports fail
     import torch
 
     with torch.device("meta"):

@@ -103,7 +103,7 @@ def write_onnx(
         "network": checkpoint.config.network, "objective": checkpoint.config.objective, "size": checkpoint.size,
         "prior": checkpoint.prior.tolist(), "bins": ab_bins().tolist(), "output": output,
     }  # fmt: skip
-    with whole_file(path) as temporary, warnings.catch_warnings():
+    with whole_file(path) as temporary, warnings.catch_warnings(), torch.no_grad():
         # The newer exporter (dynamo=True) gives the same graph in two minutes instead of a second.
         warnings.simplefilter("ignore")
         torch.onnx.export(

@@ -1,4 +1,4 @@
-"""Pretrained classifiers, by timm: the encoder of one network, and the feature extractor of another, which says what is
+"""Pretrained classifiers: the encoder of one network, and the feature extractor of another, which says what is
 in the picture as the vector of the last layer before softmax.
 
 extractor = load_extractor("inception_resnet_v2")                        # from the Hugging Face Hub
@@ -14,7 +14,7 @@ import importlib
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,15 +23,24 @@ from torch.nn import functional as F
 from ..color.lab import normalize_l
 from ..errors import UserError
 from .backbones import EMBEDDING_DIM, BackboneSpec, backbone_spec
+from .efficientnet_lite import SCALES, EfficientNetLite
 from .weights_file import read_weights
 
 
 def build_backbone(name: str) -> nn.Module:
-    """The timm model with its 1000-way classifier and random weights."""
+    """The classifier of 1000 kinds with random weights: ours, or timm's."""
+    if name in SCALES:
+        return EfficientNetLite(name, EMBEDDING_DIM)
     backbone_spec(name)
-    import timm  # which takes a second, and the page opens before
+    return cast(nn.Module, import_timm().create_model(name, pretrained=False, num_classes=EMBEDDING_DIM))
 
-    return timm.create_model(name, pretrained=False, num_classes=EMBEDDING_DIM)
+
+def import_timm() -> Any:
+    """timm, which takes two seconds to import; under another device, some versions of what it imports fail."""
+    with torch.device("cpu"):
+        import timm
+
+    return timm
 
 
 def load_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> nn.Module:
@@ -56,9 +65,7 @@ def load_backbone(name: str, weights: str | os.PathLike[str] | None = None) -> n
         else:
             return _filled(name, Path(locate()))
     try:
-        import timm
-
-        return timm.create_model(name, pretrained=True, num_classes=EMBEDDING_DIM)
+        return cast(nn.Module, import_timm().create_model(name, pretrained=True, num_classes=EMBEDDING_DIM))
     except (OSError, ValueError, RuntimeError) as error:  # huggingface_hub's errors are OSError or ValueError
         raise UserError(
             f"The pretrained weights of {name} could not be downloaded from the Hugging Face Hub "

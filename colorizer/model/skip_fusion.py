@@ -61,8 +61,9 @@ class SkipFusionNetwork(ColorNetwork):
         self.stages = nn.ModuleList(_stage(i + s, o) for i, s, o in zip(inputs, skips, _WIDTHS, strict=True))
         self.regression = objective == "regression"
         self.head = nn.Conv2d(_WIDTHS[-1], 2 if self.regression else N_BINS, 1)
-        nn.init.normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
+        if not self.head.weight.is_meta:  # for shapes alone, PyTorch would import its compiler, two seconds' work
+            nn.init.normal_(self.head.weight, std=0.01)
+            nn.init.zeros_(self.head.bias)  # type: ignore[arg-type]
 
     def pretrained_parameters(self) -> list[nn.Parameter]:
         """Those of the classifier, which are tuned more gently than the rest."""
@@ -173,6 +174,7 @@ def _stage(inputs: int, outputs: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (inputs, outputs):
         conv = nn.Conv2d(channels, outputs, 3, padding=1, bias=False)
-        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+        if not conv.weight.is_meta:
+            nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
         layers += [conv, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)
