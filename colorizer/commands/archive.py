@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     p.add_argument("--workers", type=int, metavar="N", help="at most (default: one for each GPU, or else core)")
     add_output_options(p)
     add_colorizer_options(p)
-    chosen = p.parse_args(arguments)
+    chosen = p.parse_intermixed_args(arguments)  # options may stand between the two places
     return run("colorizer archive", lambda: _archive(chosen), "Stopped. The same command goes on where it was.")
 
 
