@@ -21,6 +21,7 @@ from .network import Network
 from .places import Picture, Place, open_place
 
 _MOST_PICTURES, _MOST_BYTES = 64, 64_000_000  # of a batch: what is done again after a worker has ended, at most
+_EACH = 8  # batches for a worker, at least, while pictures last
 _UNLISTED = ("http://", "https://")  # a table names their pictures
 
 
@@ -111,12 +112,12 @@ def left_to_do(tasks: Iterable[Task], manifest: pd.DataFrame) -> list[Task]:
     return [task for task in tasks if (task.picture.name, task.picture.stamp, task.recipe) not in known]
 
 
-def batches(tasks: Sequence[Task]) -> Iterator[list[Task]]:
-    """Of at most 64 pictures and about 64 MB each."""
+def batches(tasks: Sequence[Task], workers: int = 1) -> Iterator[list[Task]]:
+    """Of at most 64 pictures and about 64 MB each, and so many that all workers end at about the same time."""
     batch: list[Task] = []
-    size = 0
+    most, size = min(max(len(tasks) // (workers * _EACH), 1), _MOST_PICTURES), 0
     for task in tasks:
-        if batch and (len(batch) == _MOST_PICTURES or size + task.picture.size > _MOST_BYTES):
+        if batch and (len(batch) == most or size + task.picture.size > _MOST_BYTES):
             yield batch
             batch, size = [], 0
         batch.append(task)

@@ -98,12 +98,12 @@ def _through_ray(archive: Archive, tasks: list[Task], workers: int | None) -> It
     import ray
     import ray.data
 
-    blocks = [_block(batch) for batch in batches(tasks)]
     there = ray.cluster_resources()
     gpus, cpus = int(there.get("GPU", 0)), int(there.get("CPU", 1))
     use_gpus = gpus > 0 and archive.device in ("auto", "cuda")
     cores = max(cpus // gpus, 1) if use_gpus else 1
-    most = min(workers or (gpus if use_gpus else cpus), len(blocks))
+    most = min(workers or (gpus if use_gpus else cpus), len(tasks))
+    blocks = [_block(batch) for batch in batches(tasks, most)]
     colored = ray.data.from_arrow(blocks).map_batches(
         _Actor, batch_size=None, batch_format="numpy", fn_constructor_args=(archive, cores),
         compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most), num_cpus=cores,

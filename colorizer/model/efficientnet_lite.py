@@ -131,6 +131,14 @@ class EfficientNetLite(nn.Module):
                 maps.append(x)
         return self.bn2(self.conv_head(x)), maps
 
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The last map, (N, 1280, H/32, W/32), of pictures (N, 3, H, W) in [-1, 1]."""
+        return self.forward_intermediates(x, [])[0]
+
+    def get_classifier(self) -> nn.Module:
+        """From the pooled vector to logits."""
+        return self.classifier
+
     def forward_head(self, x: Tensor, pre_logits: bool = False) -> Tensor:
         """Of the last map the logits, (N, 1000), or its pooled vector, (N, 1280)."""
         pooled = x.mean((2, 3))
@@ -138,7 +146,7 @@ class EfficientNetLite(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits, (N, 1000), of pictures, (N, 3, H, W) in [-1, 1]."""
-        return self.forward_head(self.forward_intermediates(x, [])[0])
+        return self.forward_head(self.forward_features(x))
 
 
 def _rounded(channels: float) -> int:

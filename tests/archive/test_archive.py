@@ -112,9 +112,10 @@ def test_what_is_done_by_the_same_recipe_is_left_alone(scans: Path, tmp_path: Pa
 
 def test_batches_are_small_in_number_and_size() -> None:
     tasks = [Task(Picture(str(k), size=10**6 if k < 100 else 10**8), Settings()) for k in range(103)]
-    sizes = [len(batch) for batch in batches(tasks)]
-    assert sizes == [64, 36, 1, 1, 1]
+    assert [len(batch) for batch in batches(tasks * 6)][:5] == [64, 36, 1, 1, 1]
     assert [task for batch in batches(tasks) for task in batch] == tasks
+    assert [len(batch) for batch in batches(tasks[:40], workers=2)] == [2] * 20
+    assert [len(batch) for batch in batches(tasks[:3], workers=9)] == [1, 1, 1]
 
 
 def test_the_manifest_keeps_the_last_word(tmp_path: Path) -> None:

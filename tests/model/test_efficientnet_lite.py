@@ -30,6 +30,9 @@ def test_the_same_as_timms(name: str) -> None:
     x = torch.rand(2, 3, 96, 160) * 2 - 1
     with torch.no_grad():
         assert torch.allclose(ours(x), theirs(x), atol=1e-4)
+        assert torch.allclose(ours.forward_features(x), theirs.forward_features(x), atol=1e-4)
+        pooled = torch.rand(2, ours.num_features)
+        assert torch.allclose(ours.get_classifier()(pooled), theirs.get_classifier()(pooled), atol=1e-5)
         maps, pooled = encoder_maps(ours, x, [1, 2, 3, 4])
         their_maps, their_pooled = encoder_maps(theirs, x, [1, 2, 3, 4])
     for found, expected in zip([*maps, pooled], [*their_maps, their_pooled], strict=True):
