@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pickle
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from typing import Any
 
 from ..errors import UserError
 from .manifest import FAILED, FOLDER, put_together
+from .places import in_words
 from .plan import Archive, Task, batches, left_to_do
 
 _TOLD = ("AWS_ENDPOINT", "AWS_REGION", "AWS_DEFAULT_REGION", "FSSPEC_", "COLORIZER_MAX_")  # begins of variables
@@ -67,7 +69,7 @@ def color_archive(
     summary = Summary(len(tasks), len(tasks) - len(left))
     progress(summary)
     if left:
-        _forget_marks(archive)
+        _make_ready(archive)
         archive.network.lay_down(archive.target)
         with _ray(address):
             for rows in _through_ray(archive, left, workers):
@@ -113,9 +115,15 @@ def _through_ray(archive: Archive, tasks: list[Task], workers: int | None) -> It
         for row in colored.iter_rows():
             yield json.loads(row["rows"])
     except (ray.exceptions.RayError, OSError) as error:
-        cause = getattr(error, "cause", None) or error
-        last = (str(cause) or type(cause).__name__).strip().splitlines()[-1]
-        raise UserError(f"The archive could not be colored to its end: {last} The same command goes on.") from error
+        reason = _first_cause(error).rstrip(".")
+        raise UserError(f"The archive could not be colored to its end: {reason}. The same command goes on.") from error
+
+
+def _first_cause(error: BaseException) -> str:
+    """In one line, what a worker raised, below what Ray wrapped it in."""
+    while inner := getattr(error, "cause", None) or error.__cause__:
+        error = inner
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def _block(batch: list[Task]) -> Any:
@@ -127,11 +135,20 @@ def _block(batch: list[Task]) -> Any:
     return pa.table({"key": [key], "tasks": [pickle.dumps(batch)]})
 
 
-def _forget_marks(archive: Archive) -> None:
-    """What an earlier run was at when it was ended: its batches were others."""
-    files, folder = archive.target.files, archive.target.path(f"{FOLDER}/in-work")
-    if files.exists(folder):
-        files.rm(folder, recursive=True)
+def _make_ready(archive: Archive) -> None:
+    """Forget what an earlier run was at when it was ended, whose batches were others, and see that one can write.
+
+    Raises:
+        UserError: one can't.
+    """
+    place, began = archive.target, f"{FOLDER}/in-work/began"
+    with in_words(place.url):
+        if place.files.exists(folder := place.path(f"{FOLDER}/in-work")):
+            place.files.rm(folder, recursive=True)
+        with tempfile.TemporaryDirectory() as scratch:
+            (file := Path(scratch, "began")).touch()
+            place.put(file, began)
+        place.files.rm_file(place.path(began))
 
 
 @contextmanager
