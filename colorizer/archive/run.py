@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import pickle
+import socket
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from .manifest import FAILED, FOLDER, put_together
 from .places import in_words
 from .plan import Archive, Task, batches, left_to_do
 
+_ANSWERS = 10  # seconds in which a cluster answers
 _TOLD = ("AWS_ENDPOINT", "AWS_REGION", "AWS_DEFAULT_REGION", "FSSPEC_", "COLORIZER_MAX_")  # begins of variables
 
 
@@ -151,6 +153,21 @@ def _make_ready(archive: Archive) -> None:
         place.files.rm_file(place.path(began))
 
 
+def _look_for(address: str | None) -> None:
+    """Whether anything answers at HOST:PORT, for which Ray itself waits minutes.
+
+    Raises:
+        UserError: nothing does.
+    """
+    host, _, port = (address or "").removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():  # "auto", and the like
+        return
+    try:
+        socket.create_connection((host, int(port)), _ANSWERS).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(f"There is no Ray cluster at {address}: {error}") from error
+
+
 @contextmanager
 def _ray(address: str | None) -> Iterator[None]:
     """A Ray cluster, or this machine as one; if it runs already, that one."""
@@ -162,6 +179,7 @@ def _ray(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    _look_for(address)
     told = {name: value for name, value in os.environ.items() if name.startswith(_TOLD)}
     try:
         ray.init(
