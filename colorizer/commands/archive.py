@@ -47,7 +47,7 @@ def _archive(arguments: argparse.Namespace) -> int:
     except ImportError as error:
         raise UserError("Archives need more packages: pip install 'colorizer[archive]'.") from error
     if arguments.status:
-        return _status(arguments.source or arguments.destination)
+        return _status(arguments.destination)
     if arguments.source is None:
         raise UserError("Say where the pictures are and where to: colorizer archive SOURCE DESTINATION.")
     if arguments.workers is not None and arguments.workers < 1:

@@ -20,6 +20,7 @@ from colorizer.archive.places import Place
 from ..conftest import ROOT, draw_photo, wait_until
 
 pytestmark = pytest.mark.slow
+FAST = ("--working-size", 96, "--agreement", 0, "--people", 0)
 
 
 def _start(*arguments: object) -> subprocess.Popen[str]:
@@ -109,9 +110,9 @@ def test_over_s3(scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         in_child = "import fsspec, sys; fs = fsspec.filesystem('s3'); fs.mkdir('scans'); fs.mkdir('colored');"
         subprocess.run([sys.executable, "-c", f"{in_child} fs.put({str(scans)!r} + '/', 'scans/', recursive=True)"],
                        check=True)  # fmt: skip
-        code, said, errors = _run("s3://scans", "--workers", 2, "s3://colored/1920s")
+        code, said, errors = _run("s3://scans", *FAST, "s3://colored/1920s")
         assert (code, said) == (0, "150 colorized in s3://colored/1920s."), errors
-        assert _run("s3://scans", "s3://colored/1920s")[1].endswith("150 were done already.")
+        assert _run("s3://scans", "s3://colored/1920s", *FAST)[1].endswith("150 were done already.")
         subprocess.run([sys.executable, "-c", "import fsspec; fsspec.filesystem('s3').get('colored/1920s/', "
                         f"{str(tmp_path / 'out')!r}, recursive=True)"], check=True)  # fmt: skip
         assert _arrived(tmp_path / "out") == sorted(path.name for path in scans.iterdir())
