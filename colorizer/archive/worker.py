@@ -7,6 +7,7 @@ work. Whoever finds the mark goes on carefully, marking each picture; one that h
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tarfile
 import tempfile
@@ -75,7 +76,8 @@ class Worker:
                     rows = list(pool.map(lambda task: self._colored(task, Path(folder)), tasks))
             if shards := self.archive.target.shards:
                 shard = shards.replace("*", key)
-                _patiently(partial(self.archive.target.put, _shard_of(Path(folder)), shard))
+                written = [name for row in rows for name in row.get("written", [])]
+                _patiently(partial(self.archive.target.put, _shard_of(Path(folder), written), shard))
                 rows = [row | {"written": [f"{shard}/{name}" for name in row.get("written", [])]} for row in rows]
         table = table_of(rows)
         _patiently(lambda: write_part(self.archive.target, key, table))
@@ -178,16 +180,16 @@ class _Mark:
 
     def remove(self) -> None:
         """The batch is done."""
-        _patiently(lambda: self.place.files.rm_file(self.place.path(self.name)))
+        with contextlib.suppress(FileNotFoundError):  # somebody who was thought dead has done it, too
+            _patiently(lambda: self.place.files.rm_file(self.place.path(self.name)))
 
 
-def _shard_of(folder: Path) -> Path:
-    """All that lies in a folder as an uncompressed tar file beside it."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+def _shard_of(folder: Path, names: Sequence[str]) -> Path:
+    """Files of a folder as an uncompressed tar file in it."""
     shard = folder / ".shard"
     with tarfile.open(shard, "w") as archive:
-        for path in files:
-            archive.add(path, path.relative_to(folder).as_posix())
+        for name in names:
+            archive.add(folder / name, name)
     return shard
 
 
