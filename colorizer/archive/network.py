@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import tempfile
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from ..errors import UserError
@@ -69,7 +69,4 @@ class Network:
 
 def _digest(file: Path) -> str:
     with file.open("rb") as opened:
-        digest = sha256()
-        while block := opened.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(opened, "sha256").hexdigest()

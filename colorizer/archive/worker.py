@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import torch
 
-from ..inference.batch import safe_path
+from ..inference.batch import reason_of, safe_path
 from ..inference.colorizer import Colorizer
 from ..model.hints import Hint, parse_hints, read_hints
 from ..pictures.reading import number_of_pages, read_picture
@@ -54,7 +54,7 @@ class Worker:
         self.colorizer = Colorizer.from_pretrained(
             archive.network.found(archive.target), archive.features_weights, archive.device
         )
-        self.output = replace(archive.output, credit=self.colorizer.predictor.credit)
+        self.output = replace(archive.output, credit=self.colorizer.credit)
 
     def __call__(self, key: str, tasks: Sequence[Task]) -> pa.Table:
         """Color a batch, and write its part of the manifest.
@@ -105,8 +105,7 @@ class Worker:
                     _patiently(partial(self.archive.target.put, folder / name, name))
             about = {"outcome": DONE, "written": names, "notes": notes, "hash": sha256(data).hexdigest()}
         except Exception as error:  # whatever it is, it is this picture's, and others wait
-            reason = "There is not enough memory for it." if isinstance(error, MemoryError) else str(error)
-            about = {"outcome": FAILED, "reason": reason or type(error).__name__}
+            about = {"outcome": FAILED, "reason": reason_of(error)}
         return self._row(task, seconds=time.monotonic() - began, **about)
 
     def _row(self, task: Task, **more: Any) -> dict[str, Any]:

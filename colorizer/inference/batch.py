@@ -191,8 +191,7 @@ def run(
             own_hints = job.hints() if own_hints is None else own_hints
             return colorize_file(colorizer, job, settings, own_hints, output or Output(), alternatives)
         except (UserError, OSError, MemoryError) as error:
-            reason = "There is not enough memory for it." if isinstance(error, MemoryError) else str(error)
-            return Result(job, problem=reason or type(error).__name__)
+            return Result(job, problem=reason_of(error))
 
     with cores_shared(workers), ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work, job) for job in jobs]
@@ -202,6 +201,12 @@ def run(
                     yield result
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a picture could not be colored."""
+    reason = "There is not enough memory for it." if isinstance(error, MemoryError) else str(error)
+    return reason or type(error).__name__
 
 
 def colorize_file(
