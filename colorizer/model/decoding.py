@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
-from ..color.bins import annealed_mean, rebalance_logits
+from ..color.bins import annealed_mean, rebalance_logits, trained_mean
 from ..color.lab import denormalize_ab
 
 
@@ -24,5 +25,7 @@ def predicted_ab(
     """
     if objective == "regression":
         return denormalize_ab(output.float())
+    if output.requires_grad and torch.is_grad_enabled():
+        return trained_mean(output, prior, alpha, temperature)
     logits = output.float()
     return annealed_mean(rebalance_logits(logits, prior.to(logits.device), alpha) if alpha else logits, temperature)

@@ -14,6 +14,8 @@ from typing import Any, cast
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .depthwise import DepthwiseConv2d, same_padding
+
 # By timm's names: how many times as wide and as deep as the smallest.
 SCALES: Mapping[str, tuple[float, float]] = {
     "tf_efficientnet_lite0": (1.0, 1.0), "tf_efficientnet_lite1": (1.0, 1.1), "tf_efficientnet_lite2": (1.1, 1.2),
@@ -33,12 +35,8 @@ class Conv2dSame(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride))."""
-        padding: list[int] = []
-        for side, kernel, stride in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True):
-            # In whole numbers: so an exported graph pads as much as its own input needs.
-            total = max(((side + stride - 1) // stride - 1) * stride + kernel - side, 0)
-            padding += [total // 2, total - total // 2]
-        return super().forward(F.pad(x, padding))
+        sides = zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True)
+        return super().forward(F.pad(x, [pixels for side in sides for pixels in same_padding(*side)]))
 
 
 class _Norm(nn.BatchNorm2d):
@@ -58,11 +56,7 @@ class _Block(nn.Module):
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
         width = inputs * expansion
-        depthwise: dict[str, Any] = {"stride": stride, "groups": width, "bias": False}
-        if stride > 1:
-            conv_dw: nn.Conv2d = Conv2dSame(width, width, kernel, **depthwise)
-        else:
-            conv_dw = nn.Conv2d(width, width, kernel, padding=kernel // 2, **depthwise)
+        conv_dw = DepthwiseConv2d(width, kernel, stride)
         if expansion > 1:
             self.conv_pw, self.bn1 = nn.Conv2d(inputs, width, 1, bias=False), _Norm(width)
             self.conv_dw, self.bn2 = conv_dw, _Norm(width)

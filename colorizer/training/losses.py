@@ -101,4 +101,4 @@ def perceptual_loss(made: list[Tensor], true: list[Tensor]) -> Tensor:
         the mean of 1 - cosine over each one's places, and over all of them, 0 to 2.
     """
     pairs = zip(made, true, strict=True)
-    return torch.stack([(1 - F.cosine_similarity(a, b, dim=1)).mean() for a, b in pairs]).mean()
+    return torch.stack([(1 - F.cosine_similarity(a.float(), b.float(), dim=1)).mean() for a, b in pairs]).mean()

@@ -23,10 +23,7 @@ def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
 
 
 def choose_precision(wanted: str, device: torch.device) -> str:
-    """bf16 where the processor computes in it and it was measured to help, else float32 ("no").
-
-    Wide convolutions gain on CPUs with bf16 instructions. skip_fusion keeps its light depthwise ones out of it.
-    """
+    """bf16 where the processor computes in it (what that saves: `benchmarks/training.py`), else float32 ("no")."""
     if wanted != "auto":
         return {"fp32": "no"}.get(wanted, wanted)
     return "bf16" if has_bfloat16(device) else "no"

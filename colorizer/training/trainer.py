@@ -350,24 +350,28 @@ class Trainer:
     def _looks(self, classifier: FrozenClassifier, output: Tensor, lab: Tensor, rgb: Tensor) -> Tensor:
         """What a classifier, and discriminators, have against the colors; the classifier sees every other picture."""
         config, half = self.config, slice(0, None, 2)
-        vivid = self.judges is not None and self.step % 2 == 1  # each in turn, so that all looks gain
-        ab = self._colors(output[half], LOOKS["vivid" if vivid else "natural"])
+        vivid = self._colors(output, LOOKS["vivid"]) if self.judges is not None else None
+        # With discriminators each in turn, so that all looks gain.
+        ab = vivid[half] if vivid is not None and self.step % 2 == 1 else self._colors(output[half], LOOKS["natural"])
         ab = F.interpolate(ab, lab.shape[-2:], mode="bilinear", align_corners=False)
-        made = classifier(lab_to_rgb_tensor(torch.cat([lab[half, :1], ab], dim=1)))
-        with torch.no_grad():
-            true = classifier(rgb[half].to(self.device) / 255)
+        colored = lab_to_rgb_tensor(torch.cat([lab[half, :1], ab], dim=1))
+        with self.accelerator.autocast():
+            made = classifier(colored)
+            with torch.no_grad():
+                true = classifier(rgb[half].to(self.device) / 255)
         loss = config.perceptual * perceptual_loss(made, true)
-        if self.judges is not None:
+        if self.judges is not None and vivid is not None:
             small = F.interpolate(lab, output.shape[-2:], mode="area")
-            colored = Seen(small[:, :1], self._colors(output, LOOKS["vivid"]), made)
+            light, true_ab = small[:, :1], small[:, 1:]
             loss = loss + config.adversarial * self._adversarial(
-                self.judges, Seen(small[:, :1], small[:, 1:], true), colored
+                self.judges, Seen(light, true_ab, true), Seen(light, vivid, made)
             )
         return loss
 
     def _adversarial(self, judges: Discriminators, true: Seen, made: Seen) -> Tensor:
         """What discriminators have against the colors; they take a step themselves first."""
-        own = judges.requires_grad_(True).loss(true, made)
+        with self.accelerator.autocast():
+            own = judges.requires_grad_(True).loss(true, made)
         self.judges_optimizer.zero_grad()
         self.accelerator.backward(own)
         if self.accelerator.num_processes > 1:
@@ -376,7 +380,8 @@ class Trainer:
         self.judges_optimizer.step()
         if self.step < _JUDGES_START:
             return own.new_zeros(())
-        return judges.requires_grad_(False).objection(made)
+        with self.accelerator.autocast():
+            return judges.requires_grad_(False).objection(made)
 
     def _colors(self, output: Tensor, look: Settings) -> Tensor:
         return predicted_ab(output, self.config.objective, self.prior, look.alpha, look.annealing)

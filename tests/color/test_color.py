@@ -17,6 +17,7 @@ from colorizer.color.bins import (
     rebalancing_weights,
     soft_encode,
     soft_histogram,
+    trained_mean,
 )
 from colorizer.color.difference import ciede2000
 from colorizer.color.gamut import fit_gamut, lab_to_display
@@ -137,6 +138,20 @@ def test_annealed_mean_goes_from_argmax_to_mean() -> None:
     assert torch.allclose(annealed_mean(logits, 1e-4), best, atol=0.05)
     mean = torch.einsum("nqhw,qc->nchw", logits.softmax(1), ab_bins())
     assert torch.allclose(annealed_mean(logits, 1.0), mean, atol=1e-4)
+
+
+@pytest.mark.parametrize(("alpha", "temperature"), [(0.0, 0.5), (0.57, 0.6), (1.0, 0.38)])
+def test_the_mean_for_training_is_the_annealed_one_with_its_gradient(alpha: float, temperature: float) -> None:
+    generator = torch.Generator().manual_seed(4)
+    prior = torch.rand(N_BINS, generator=generator) ** 4
+    prior /= prior.sum()
+    logits = (3 * torch.randn(2, N_BINS, 3, 4, generator=generator)).requires_grad_()
+    made = trained_mean(logits, prior, alpha, temperature)
+    expected = annealed_mean(rebalance_logits(logits, prior, alpha), temperature)
+    assert torch.allclose(made, expected, atol=1e-3)
+    given = torch.randn(made.shape, generator=generator)
+    ours, theirs = (torch.autograd.grad(y, logits, given)[0] for y in (made, expected))
+    assert torch.allclose(ours, theirs, atol=1e-3)
 
 
 def test_rebalancing_after_training() -> None:
