@@ -73,7 +73,23 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        print(f"{'waiting for pictures':44} {'a step':>8} {'share':>7}")
+        print(f"{'skip_fusion with all its losses':44} {'a step':>8} {'ratio':>7}")
+        base = 0.0
+        for title, gradients, precision in (
+            ("PyTorch's gradients, float32", nn.Conv2d.forward, "fp32"),
+            ("own gradients, float32", DepthwiseConv2d.forward, "fp32"),
+            ("own gradients, bf16", DepthwiseConv2d.forward, "bf16"),
+        ):
+            with own_words(), depthwise(gradients):  # a process has one precision at a time
+                t = trainer(
+                    arguments.data, folder, "skip_fusion", init="bundled", freeze_early=True, precision=precision,
+                    perceptual=4.0, decoded=0.5, adversarial=0.1, workers=0,
+                )  # fmt: skip
+                taken = seconds(t._step, t.batches())
+            base = base or taken
+            print(f"{title:44} {taken:7.2f}s {taken / base:7.2f}")
+
+        print(f"\n{'waiting for pictures':44} {'a step':>8} {'share':>7}")
         for network in ("skip_fusion", "fusion"):
             step, share, _ = trainer(arguments.data, folder, network).measure(STEPS)
             print(f"{network:44} {step:7.2f}s {share:7.1%}")
@@ -94,22 +110,6 @@ def main() -> None:
         print(f"\n{'the paper network, Inception-ResNet-v2':44} {'a step':>8} {'ratio':>7}")
         print(f"{'embeddings computed once':44} {cached:7.2f}s {1:7.1f}")
         print(f"{'embeddings computed at each step':44} {computed:7.2f}s {computed / cached:7.1f}")
-
-        print(f"\n{'skip_fusion with all its losses':44} {'a step':>8} {'ratio':>7}")
-        base = 0.0
-        for title, gradients, precision in (
-            ("PyTorch's gradients, float32", nn.Conv2d.forward, "fp32"),
-            ("own gradients, float32", DepthwiseConv2d.forward, "fp32"),
-            ("own gradients, bf16", DepthwiseConv2d.forward, "bf16"),
-        ):
-            with own_words(), depthwise(gradients):  # a process has one precision at a time
-                t = trainer(
-                    arguments.data, folder, "skip_fusion", init="bundled", freeze_early=True, precision=precision,
-                    perceptual=4.0, decoded=0.5, adversarial=0.1,
-                )  # fmt: skip
-                taken = seconds(t._step, t.batches())
-            base = base or taken
-            print(f"{title:44} {taken:7.2f}s {taken / base:7.2f}")
 
         print(f"\n{'torch.compile':44} {'a step':>8} {'ratio':>7}")
         for network in ("skip_fusion", "fusion"):

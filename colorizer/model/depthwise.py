@@ -48,7 +48,8 @@ class DepthwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride))."""
-        if x.device.type == "cpu" and torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad):
+        learning = torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)
+        if learning and x.device.type == "cpu" and not torch.compiler.is_compiling():
             weight = self.weight
             if torch.is_autocast_enabled("cpu"):
                 x, weight = x.to(torch.get_autocast_dtype("cpu")), weight.to(torch.get_autocast_dtype("cpu"))

@@ -166,8 +166,10 @@ def _feature_maps(features: str, encoder: nn.Module) -> tuple[list[int], list[in
 
 
 def _precision(encoder: nn.Module, device: torch.device) -> torch.autocast:
-    """Depthwise convolutions learn slowly on CPUs in bfloat16: all but our own encoders stay in float32 there."""
-    fast = device.type != "cpu" or isinstance(encoder, EfficientNetLite)
+    """Depthwise convolutions learn slowly on CPUs in bfloat16: all but our own encoders stay in float32 there, and
+    those, too, where they are compiled, which leads to gradients that are not finite."""
+    ours = isinstance(encoder, EfficientNetLite) and not torch.compiler.is_compiling()
+    fast = device.type != "cpu" or ours
     return torch.autocast(device.type, enabled=fast and torch.is_autocast_enabled(device.type))
 
 
