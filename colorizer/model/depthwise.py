@@ -31,7 +31,7 @@ def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 class DepthwiseConv2d(nn.Conv2d):
-    """A filter for each channel, without bias, padded by `same_padding`."""
+    """A filter for each channel, padded by `same_padding`; without bias, until a batch norm is folded into it."""
 
     def __init__(self, channels: int, kernel: int, stride: int = 1) -> None:
         """With random weights.
@@ -49,7 +49,7 @@ class DepthwiseConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C, ceil(H / stride), ceil(W / stride))."""
         learning = torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad)
-        if learning and x.device.type == "cpu" and not torch.compiler.is_compiling():
+        if learning and self.bias is None and x.device.type == "cpu" and not torch.compiler.is_compiling():
             weight = self.weight
             if torch.is_autocast_enabled("cpu"):
                 x, weight = x.to(torch.get_autocast_dtype("cpu")), weight.to(torch.get_autocast_dtype("cpu"))
