@@ -11,19 +11,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from colorizer.data.crops import Sample
-from colorizer.model.depthwise import DepthwiseConv2d, same_padding
+from colorizer.model.depthwise import DepthwiseConv2d, padded
 from colorizer.model.pretrained import build_backbone, load_extractor
 from colorizer.training.config import TrainingOptions
 from colorizer.training.train import own_words
@@ -35,22 +34,19 @@ STEPS = 5
 def trainer(data: str, folder: Path, network: str, **more: Any) -> Trainer:
     """A run with the defaults of its network, of which only a few steps are taken."""
     name = f"{network}-{len(list(folder.iterdir()))}"
-    options = TrainingOptions(data, str(folder / name), network=network, limit=120, **{"batch_size": 16, **more})
+    options = TrainingOptions(data, str(folder / name), network=network, batch_size=16, limit=120, **more)
     return Trainer(options.resolve(), False, lambda line: None)
 
 
 @contextmanager
-def depthwise(forward: Callable[[Any, Tensor], Tensor]) -> Iterator[None]:
-    """Meanwhile depthwise convolutions are computed, and differentiated, in another way."""
+def pytorchs_gradients() -> Iterator[None]:
+    """Meanwhile depthwise convolutions are differentiated by PyTorch."""
     own = DepthwiseConv2d.forward
 
-    def padded(self: DepthwiseConv2d, x: Tensor) -> Tensor:
-        if self.padding[0]:
-            return forward(self, x)
-        sides = [same_padding(side, self.kernel_size[0], self.stride[0]) for side in x.shape[:1:-1]]
-        return forward(self, F.pad(x, [pixels for side in sides for pixels in side]))
+    def forward(self: DepthwiseConv2d, x: Tensor) -> Tensor:
+        return nn.Conv2d.forward(self, x if self.padding[0] else padded(x, self.kernel_size[0], self.stride[0]))
 
-    DepthwiseConv2d.forward = own if forward is own else padded  # type: ignore[method-assign]
+    DepthwiseConv2d.forward = forward  # type: ignore[method-assign]
     try:
         yield
     finally:
@@ -76,11 +72,11 @@ def main() -> None:
         print(f"{'skip_fusion with all its losses':44} {'a step':>8} {'ratio':>7}")
         base = 0.0
         for title, gradients, precision in (
-            ("PyTorch's gradients, float32", nn.Conv2d.forward, "fp32"),
-            ("own gradients, float32", DepthwiseConv2d.forward, "fp32"),
-            ("own gradients, bf16", DepthwiseConv2d.forward, "bf16"),
+            ("PyTorch's gradients, float32", pytorchs_gradients, "fp32"),
+            ("own gradients, float32", nullcontext, "fp32"),
+            ("own gradients, bf16", nullcontext, "bf16"),
         ):
-            with own_words(), depthwise(gradients):  # a process has one precision at a time
+            with own_words(), gradients():  # a process has one precision at a time
                 t = trainer(
                     arguments.data, folder, "skip_fusion", init="bundled", freeze_early=True, precision=precision,
                     perceptual=4.0, decoded=0.5, adversarial=0.1, workers=0,

@@ -8,6 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 BIN_STEP = 10
 SOFT_NEIGHBORS, SOFT_SIGMA = 5, 5.0
@@ -134,9 +135,8 @@ def trained_mean(logits: Tensor, prior: Tensor, alpha: float, temperature: float
         ab (N, 2, H, W) in Lab units.
     """
     # Rebalanced logits are other weights of the bins in the mean: exp(-alpha log p / T).
-    weights = (-alpha / temperature * mix_uniform(prior, _UNIFORM).log()).exp()
-    weighted = weights[:, None] * torch.cat([ab_bins(), torch.ones(N_BINS, 1)], dim=1).to(prior.device)
-    weighted = weighted.to(logits.device)
+    weights = (-alpha / temperature * mix_uniform(prior.to(logits.device), _UNIFORM).log()).exp()
+    weighted = weights[:, None] * F.pad(ab_bins().to(logits.device), (0, 1), value=1)
     rows = logits.movedim(1, -1)  # (N, H, W, 313): as they lie in memory, if channels are last
     mean = cast(Tensor, _WeightedMean.apply(rows.reshape(-1, N_BINS), temperature, weighted))  # (N H W, 2)
     return mean.reshape(*rows.shape[:-1], 2).movedim(-1, 1)

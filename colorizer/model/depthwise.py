@@ -30,6 +30,12 @@ def same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
+def padded(x: Tensor, kernel: int, stride: int) -> Tensor:
+    """(N, C, H, W) with `same_padding` around it."""
+    height, width = x.shape[-2:]
+    return F.pad(x, (*same_padding(width, kernel, stride), *same_padding(height, kernel, stride)))
+
+
 class DepthwiseConv2d(nn.Conv2d):
     """A filter for each channel, padded by `same_padding`; without bias, until a batch norm is folded into it."""
 
@@ -54,7 +60,7 @@ class DepthwiseConv2d(nn.Conv2d):
             if torch.is_autocast_enabled("cpu"):
                 x, weight = x.to(torch.get_autocast_dtype("cpu")), weight.to(torch.get_autocast_dtype("cpu"))
             return cast(Tensor, _Depthwise.apply(x, weight, self.stride[0]))
-        return super().forward(x if self.padding[0] else _padded(x, self.kernel_size[0], self.stride[0]))
+        return _convolved(x, self.weight, self.stride[0], self.bias)
 
 
 class _Depthwise(torch.autograd.Function):
@@ -64,10 +70,7 @@ class _Depthwise(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
-        kernel = weight.shape[-1]
-        if stride == 1:
-            return F.conv2d(x, weight, padding=kernel // 2, groups=len(weight))
-        return F.conv2d(_padded(x, kernel, stride), weight, stride=stride, groups=len(weight))
+        return _convolved(x, weight, stride)
 
     @staticmethod
     @once_differentiable
@@ -80,9 +83,11 @@ class _Depthwise(torch.autograd.Function):
         return of_x, of_weight, None
 
 
-def _padded(x: Tensor, kernel: int, stride: int) -> Tensor:
-    height, width = x.shape[-2:]
-    return F.pad(x, (*same_padding(width, kernel, stride), *same_padding(height, kernel, stride)))
+def _convolved(x: Tensor, weight: Tensor, stride: int, bias: Tensor | None = None) -> Tensor:
+    kernel = weight.shape[-1]
+    if stride == 1:
+        return F.conv2d(x, weight, bias, padding=kernel // 2, groups=len(weight))
+    return F.conv2d(padded(x, kernel, stride), weight, bias, stride, groups=len(weight))
 
 
 def _of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from .depthwise import DepthwiseConv2d, same_padding
+from .depthwise import DepthwiseConv2d, padded
 
 # By timm's names: how many times as wide and as deep as the smallest.
 SCALES: Mapping[str, tuple[float, float]] = {
@@ -35,8 +34,7 @@ class Conv2dSame(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride))."""
-        sides = zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1], strict=True)
-        return super().forward(F.pad(x, [pixels for side in sides for pixels in same_padding(*side)]))
+        return super().forward(padded(x, self.kernel_size[0], self.stride[0]))
 
 
 class _Norm(nn.BatchNorm2d):

@@ -363,9 +363,8 @@ class Trainer:
         if self.judges is not None and vivid is not None:
             small = F.interpolate(lab, output.shape[-2:], mode="area")
             light, true_ab = small[:, :1], small[:, 1:]
-            loss = loss + config.adversarial * self._adversarial(
-                self.judges, Seen(light, true_ab, true), Seen(light, vivid, made)
-            )
+            opinion = self._adversarial(self.judges, Seen(light, true_ab, true), Seen(light, vivid, made))
+            loss = loss + config.adversarial * opinion
         return loss
 
     def _adversarial(self, judges: Discriminators, true: Seen, made: Seen) -> Tensor:

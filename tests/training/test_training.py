@@ -166,12 +166,12 @@ def test_ctrl_c_saves_and_says_how_to_resume(number: int, photo_folder: Path, tm
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_moments_ends_with_the_same_weights(photo_folder: Path, tmp_path: Path) -> None:
+def test_a_run_killed_at_6_random_moments_ends_with_the_same_weights(photo_folder: Path, tmp_path: Path) -> None:
     settings = ["--data", str(photo_folder), "--epochs=60", *SMALL]
     _run_train_py(*settings, "--output", str(tmp_path / "unbroken"))
     run, rng = Run(tmp_path / "killed"), random.Random(20)
     resumed = 0
-    for kill in range(4):
+    for kill in range(6):
         begin = ["--resume", str(run.folder)] if (run.folder / "last.pt").exists() else None
         resumed += begin is not None
         if begin is None:
@@ -194,7 +194,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_weights(photo_folder:
             assert torch.load(run.folder / "last.pt", weights_only=True)["step"] >= 0  # never half a file
         if (run.folder / "best.safetensors").exists():
             load_checkpoint(run.folder)
-    assert resumed > 1
+    assert resumed > 2
     if run.outcome().state != "finished":
         _run_train_py("--resume", str(run.folder))
     assert _same_weights(tmp_path / "unbroken", run.folder)
