@@ -60,7 +60,8 @@ class DepthwiseConv2d(nn.Conv2d):
             if torch.is_autocast_enabled("cpu"):
                 x, weight = x.to(torch.get_autocast_dtype("cpu")), weight.to(torch.get_autocast_dtype("cpu"))
             return cast(Tensor, _Depthwise.apply(x, weight, self.stride[0]))
-        return _convolved(x, self.weight, self.stride[0], self.bias)
+        # The sides as they were given: those of a traced graph's weights aren't numbers.
+        return super().forward(x if self.stride[0] == 1 else padded(x, self.kernel_size[0], self.stride[0]))
 
 
 class _Depthwise(torch.autograd.Function):
@@ -83,11 +84,11 @@ class _Depthwise(torch.autograd.Function):
         return of_x, of_weight, None
 
 
-def _convolved(x: Tensor, weight: Tensor, stride: int, bias: Tensor | None = None) -> Tensor:
+def _convolved(x: Tensor, weight: Tensor, stride: int) -> Tensor:
     kernel = weight.shape[-1]
     if stride == 1:
-        return F.conv2d(x, weight, bias, padding=kernel // 2, groups=len(weight))
-    return F.conv2d(padded(x, kernel, stride), weight, bias, stride, groups=len(weight))
+        return F.conv2d(x, weight, padding=kernel // 2, groups=len(weight))
+    return F.conv2d(padded(x, kernel, stride), weight, stride=stride, groups=len(weight))
 
 
 def _of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
