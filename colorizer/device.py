@@ -20,7 +20,7 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 def is_first_process() -> bool:
-    """True outside `accelerate launch`, and in its first process."""
+    """True outside `accelerate launch` and `torchrun`, and in their first process."""
     return os.environ.get("RANK", "0") == "0"
 
 

@@ -123,8 +123,10 @@ def serve_app(folder: Path, **more: str) -> Iterator[tuple[str, Path]]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    temporary = folder / "tmp"  # so that runs and caches lie outside of it, as they do for users
+    temporary.mkdir(exist_ok=True)
     environment = {
-        **os.environ, "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port),
+        **os.environ, "GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "TMPDIR": str(temporary),
         "COLORIZER_RUNS": str(folder / "runs"), "GRADIO_TEMP_DIR": str(folder / "gradio"), "OMP_NUM_THREADS": "1",
         "COLORIZER_OWNER_PASSWORD": PASSWORD,
     }  # fmt: skip

@@ -39,7 +39,7 @@ def main() -> int:
     arguments = p.parse_args()
     if sys.platform == "linux" and not set(_ALLOCATOR) & set(os.environ):
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **_ALLOCATOR})
-    return run("train.py", lambda: _train(arguments), "Interrupted before anything was learned since the last save.")
+    return run("train.py", lambda: _train(arguments), "Interrupted: what was learned since the last save is lost.")
 
 
 def configuration(arguments: argparse.Namespace) -> TrainingConfig:
@@ -69,13 +69,16 @@ def _train(arguments: argparse.Namespace) -> int:
 
         print(json.dumps(asdict(estimate(config))))
         return 0
+    from ..device import is_first_process
     from ..training.train import train
 
-    if not train(config, arguments.resume is not None):
-        print(f"Stopped and saved. Resume with: python train.py --resume {config.output}")
-        return 130
-    print(f"Done. Measure it with: python evaluate.py --checkpoint {config.output} --data FOLDER")
-    return 0
+    finished = train(config, arguments.resume is not None)
+    if is_first_process():
+        print(
+            f"Done. Measure it with: python evaluate.py --checkpoint {config.output} --data FOLDER" if finished
+            else f"Stopped and saved. Resume with: python train.py --resume {config.output}"
+        )  # fmt: skip
+    return 0 if finished else 130
 
 
 if __name__ == "__main__":

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import time
 from collections.abc import Iterator
 from types import FrameType
+
+_FORWARDED = 3.0  # seconds in which a launcher (torchrun) hands on to its processes what the whole group has had
 
 
 def leave_stopping_to_the_parent(_worker: int) -> None:
@@ -15,15 +18,21 @@ def leave_stopping_to_the_parent(_worker: int) -> None:
 
 
 class StopRequest:
-    """Ctrl-C or SIGTERM asks the loop to stop after its step; a second one stops at once."""
+    """Ctrl-C or SIGTERM asks the loop to stop after its step; another one, three seconds later, stops at once."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self._since: float | None = None
+
+    @property
+    def asked(self) -> bool:
+        return self._since is not None
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        elif now - self._since > _FORWARDED:
             raise KeyboardInterrupt
-        self.asked = True
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:

@@ -87,8 +87,9 @@ class Trainer:
             self.run.begin(config, self.step, (p.name for p in self.held_out), self._learned_from())
             self.accelerator.init_trackers("trackers", asdict(config) if config.log_with else None)
             self._record(
-                "start", self.step // self.steps_per_epoch, device=str(self.device), pictures=len(self.train_set)
-            )
+                "start", self.step // self.steps_per_epoch, device=str(self.device), pictures=len(self.train_set),
+                processes=self.accelerator.num_processes,
+            )  # fmt: skip
 
     def _open_data(self, prior: Tensor | None) -> None:
         config = self.config

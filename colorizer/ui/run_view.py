@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..errors import UserError
 from ..evaluation.results import Comparison
+from ..pictures.reading import read_picture
 from ..training.runs import Run, find_runs
 from .access import check_owner, is_owner
 from .common import duration, plain, progress_bar, runs_folder
@@ -130,7 +131,8 @@ def follow(name: str | None) -> tuple[Any, ...]:
         *_summary(run, metrics),
         gr.LinePlot(loss if len(loss) else None, visible=len(loss) > 1),
         gr.LinePlot(error if len(error) else None, visible=len(epochs) > 1),
-        gr.Image(str(previews[-1]) if previews else None, visible=bool(previews)),
+        # As an array: Gradio hands out files of the working and the temporary folder alone.
+        gr.Image(read_picture(previews[-1]).rgb if previews else None, visible=bool(previews)),
         f"<pre>{html.escape(run.log_tail())}</pre>",
         gr.Button(interactive=going),
         gr.Button(interactive=run.resumable()),

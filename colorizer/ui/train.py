@@ -380,7 +380,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
                     color_map={"network": "#0f766e", "gray": "#a8a29e"},
                 )  # fmt: skip
             preview = gr.Image(
-                show_label=False, interactive=False, type="filepath", visible=False, buttons=["fullscreen"]
+                show_label=False, interactive=False, format="png", visible=False, buttons=["fullscreen"]
             )
             with gr.Accordion("Log", open=False):
                 log = gr.HTML()

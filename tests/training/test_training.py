@@ -26,6 +26,7 @@ from colorizer.training.config import TrainingConfig, TrainingOptions
 from colorizer.training.estimate import estimate
 from colorizer.training.optim import learning_rate_factor
 from colorizer.training.runs import Run, start
+from colorizer.training.signals import StopRequest
 from colorizer.training.train import train
 from colorizer.training.trainer import Trainer
 
@@ -165,9 +166,25 @@ def test_ctrl_c_saves_and_says_how_to_resume(number: int, photo_folder: Path, tm
     assert not list(run.folder.glob(".*.tmp"))
 
 
+def test_a_signal_that_a_launcher_hands_on_is_the_same_wish(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torchrun sends it to processes which have had it from the terminal: they must still save."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stop = StopRequest()
+    with stop.listening():
+        assert not stop.asked
+        signal.raise_signal(signal.SIGINT)
+        assert stop.asked
+        now[0] += 1
+        signal.raise_signal(signal.SIGTERM)
+        now[0] += 5
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
 @pytest.mark.slow
 def test_a_run_killed_at_6_random_moments_ends_with_the_same_weights(photo_folder: Path, tmp_path: Path) -> None:
-    settings = ["--data", str(photo_folder), "--epochs=60", *SMALL]
+    settings = ["--data", str(photo_folder), "--epochs=24", *SMALL]
     _run_train_py(*settings, "--output", str(tmp_path / "unbroken"))
     run, rng = Run(tmp_path / "killed"), random.Random(20)
     resumed = 0
@@ -281,13 +298,14 @@ def test_two_processes_learn_what_one_learns(shards: bool, photo_folder: Path, t
     _run_train_py(*settings, "--output", str(tmp_path / "one"))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     launched = subprocess.run(
-        [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes=2", "--num_machines=1",
-         "--mixed_precision=no", "--dynamo_backend=no", "--main_process_port=0",
+        [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone",
          str(ROOT / "train.py"), *settings, "--output", str(tmp_path / "two")],
         env=environment, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert launched.returncode == 0, launched.stdout + launched.stderr
+    assert launched.stdout.count("Done.") == 1
     one, two = (Run(tmp_path / name).metrics() for name in ("one", "two"))
+    assert (one[0]["processes"], two[0]["processes"]) == (1, 2)
     assert [m["step"] for m in one] == [m["step"] for m in two]
     assert two[-1]["crop_mse_ab"] == pytest.approx(one[-1]["crop_mse_ab"], rel=1e-3)
     losses = [[m["loss"] for m in metrics if m["event"] == "step"] for metrics in (one, two)]
