@@ -379,9 +379,7 @@ def build(tabs: gr.Tabs, colorize_with: gr.Dropdown, evaluate_with: gr.Dropdown)
                     min_width=240,
                     color_map={"network": "#0f766e", "gray": "#a8a29e"},
                 )  # fmt: skip
-            preview = gr.Image(
-                show_label=False, interactive=False, format="png", visible=False, buttons=["fullscreen"]
-            )
+            preview = gr.Image(show_label=False, interactive=False, format="png", visible=False, buttons=["fullscreen"])
             with gr.Accordion("Log", open=False):
                 log = gr.HTML()
             with gr.Accordion("Share on the Hugging Face Hub", open=False):
