@@ -17,12 +17,11 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from colorizer.data.crops import Sample
-from colorizer.model.depthwise import DepthwiseConv2d, padded
+from colorizer.model.depthwise import DepthwiseConv2d
 from colorizer.model.pretrained import build_backbone, load_extractor
 from colorizer.training.config import TrainingOptions
 from colorizer.training.train import own_words
@@ -42,11 +41,7 @@ def trainer(data: str, folder: Path, network: str, **more: Any) -> Trainer:
 def pytorchs_gradients() -> Iterator[None]:
     """Meanwhile depthwise convolutions are differentiated by PyTorch."""
     own = DepthwiseConv2d.forward
-
-    def forward(self: DepthwiseConv2d, x: Tensor) -> Tensor:
-        return nn.Conv2d.forward(self, x if self.padding[0] else padded(x, self.kernel_size[0], self.stride[0]))
-
-    DepthwiseConv2d.forward = forward  # type: ignore[method-assign]
+    DepthwiseConv2d.forward = DepthwiseConv2d.by_pytorch  # type: ignore[method-assign]
     try:
         yield
     finally:

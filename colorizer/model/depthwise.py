@@ -60,8 +60,12 @@ class DepthwiseConv2d(nn.Conv2d):
             if torch.is_autocast_enabled("cpu"):
                 x, weight = x.to(torch.get_autocast_dtype("cpu")), weight.to(torch.get_autocast_dtype("cpu"))
             return cast(Tensor, _Depthwise.apply(x, weight, self.stride[0]))
+        return self.by_pytorch(x)
+
+    def by_pytorch(self, x: Tensor) -> Tensor:
+        """The same, differentiated by PyTorch."""
         # The sides as they were given: those of a traced graph's weights aren't numbers.
-        return super().forward(x if self.stride[0] == 1 else padded(x, self.kernel_size[0], self.stride[0]))
+        return super().forward(x if self.padding[0] else padded(x, self.kernel_size[0], self.stride[0]))
 
 
 class _Depthwise(torch.autograd.Function):
@@ -71,7 +75,10 @@ class _Depthwise(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.stride = stride
-        return _convolved(x, weight, stride)
+        kernel = weight.shape[-1]
+        if stride == 1:
+            return F.conv2d(x, weight, padding=kernel // 2, groups=len(weight))
+        return F.conv2d(padded(x, kernel, stride), weight, stride=stride, groups=len(weight))
 
     @staticmethod
     @once_differentiable
@@ -82,13 +89,6 @@ class _Depthwise(torch.autograd.Function):
         of_x = _of_input(gradient, x, weight, ctx.stride) if ctx.needs_input_grad[0] else None
         of_weight = _of_weight(gradient, x, weight, ctx.stride) if ctx.needs_input_grad[1] else None
         return of_x, of_weight, None
-
-
-def _convolved(x: Tensor, weight: Tensor, stride: int) -> Tensor:
-    kernel = weight.shape[-1]
-    if stride == 1:
-        return F.conv2d(x, weight, padding=kernel // 2, groups=len(weight))
-    return F.conv2d(padded(x, kernel, stride), weight, stride=stride, groups=len(weight))
 
 
 def _of_input(gradient: Tensor, x: Tensor, weight: Tensor, stride: int) -> Tensor:
