@@ -62,6 +62,14 @@ def wait_until(true: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.05)
 
 
+def command(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """What one of `colorizer.commands` says to these arguments."""
+    return subprocess.run(
+        [sys.executable, "-m", f"colorizer.commands.{module}", *map(str, arguments)], cwd=ROOT, capture_output=True,
+        text=True, timeout=120,
+    )  # fmt: skip
+
+
 def hub_environment(endpoint: str, home: Path) -> dict[str, str]:
     """Of a process that is to take `endpoint` for the Hugging Face Hub and to keep in `home` what it loads."""
     environment = {

@@ -25,7 +25,7 @@ from colorizer.training.runs import Run, start
 from colorizer.training.train import train
 from colorizer.training.trainer import Trainer
 
-from ..conftest import ROOT, draw_photo, wait_until
+from ..conftest import ROOT, command, draw_photo, wait_until
 from ..film.made import pan, write_film
 
 
@@ -108,18 +108,11 @@ def test_checkpoints_that_were_made_up(tmp_path: Path) -> None:
             load_checkpoint(tmp_path / "made-up.safetensors")
 
 
-def _command(module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", f"colorizer.commands.{module}", *map(str, arguments)], cwd=ROOT, capture_output=True,
-        text=True, timeout=120,
-    )  # fmt: skip
-
-
 def test_an_export_does_not_write_over_its_input(tmp_path: Path) -> None:
     own = tmp_path / "mine.safetensors"
     shutil.copy(find_checkpoint(None), own)
     before = own.read_bytes()
-    done = _command("export", own, "-o", own)
+    done = command("export", own, "-o", own)
     assert done.returncode == 2
     assert done.stderr == f"export: {own} would be written over. Choose another file with -o.\n"
     assert own.read_bytes() == before

@@ -1,0 +1,46 @@
+"""The mean of the weights of networks that were trained from one start, which is often better than each of them.
+
+Wortsman et al., "Model soups" (ICML 2022).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..errors import UserError
+from .checkpoints import Checkpoint, load_checkpoint
+from .networks import build_network
+
+
+def mean_checkpoint(paths: Sequence[str], shares: Sequence[float] = ()) -> Checkpoint:
+    """The mean of several checkpoints' weights.
+
+    Args:
+        paths: of `find_checkpoint`.
+        shares: of each in the mean, brought to a sum of 1; all equal if there are none.
+    Raises:
+        UserError: they are networks of different kinds, or the shares are none.
+    """
+    shares = tuple(shares) or (1.0,) * len(paths)
+    if len(shares) != len(paths) or min(shares) < 0 or not 0 < sum(shares) < math.inf:
+        raise UserError(f"Give {len(paths)} shares, one of each checkpoint, such as {','.join(['1'] * len(paths))}.")
+    checkpoints = [load_checkpoint(path) for path in paths]
+    first = checkpoints[0]
+    for path, other in zip(paths, checkpoints, strict=True):
+        if (other.config, other.features_fingerprint) != (first.config, first.features_fingerprint):
+            raise UserError(f"{path} and {paths[0]} are networks of different kinds: their weights have no mean.")
+    parts = [share / sum(shares) for share in shares]
+    states = [checkpoint.network.state_dict() for checkpoint in checkpoints]
+    mean = {
+        name: sum(part * state[name] for part, state in zip(parts, states, strict=True))
+        if tensor.is_floating_point() else tensor
+        for name, tensor in states[0].items()
+    }  # fmt: skip
+    network = build_network(first.config)
+    network.load_state_dict(mean)
+    told = ", ".join(f"{part:.2g} of {path}" for part, path in zip(parts, paths, strict=True))
+    info = {"data": first.info.get("data", {}), "training": {"mean": told}}
+    prior = sum((part * c.prior for part, c in zip(parts, checkpoints, strict=True)), first.prior * 0)
+    return replace(first, network=network.eval(), prior=prior, info=info)
