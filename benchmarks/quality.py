@@ -165,14 +165,12 @@ def main() -> int:
         all_hints = draw_hints(true, max(NUMBERS), np.random.default_rng(zlib.crc32(Path(name).name.encode())))
         gray.add(gray_picture(true), true, label, judges)
         true_row.add(true, true, label, judges)
+        prepared = colorizer.prepare(Photo(true))
         for row in colorized_rows:
-            colorized = colorizer.colorize(Photo(true), row.settings, all_hints[: row.hints])
+            colorized = prepared.colorize(row.settings, all_hints[: row.hints])
             row.add(colorized.rgb, true, label, judges)
             if row.name == "default" and arguments.alternatives:
-                others = [
-                    p.rgb
-                    for p, _ in alternative_photos(colorizer.prepare(Photo(true)), arguments.alternatives, default)
-                ]
+                others = [p.rgb for p, _ in alternative_photos(prepared, arguments.alternatives, default)]
                 for k, other in enumerate(others):
                     alternatives[k].add(other, true, label, judges)
                 best.add(min([colorized.rgb, *others], key=lambda p: mse(p, true)), true, label, judges)
