@@ -6,12 +6,14 @@ Wortsman et al., "Model soups" (ICML 2022).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+
+import torch
+from torch import Tensor
 
 from ..errors import UserError
 from .checkpoints import Checkpoint, load_checkpoint
-from .networks import build_network
 
 
 def mean_checkpoint(paths: Sequence[str], shares: Sequence[float] = ()) -> Checkpoint:
@@ -32,15 +34,14 @@ def mean_checkpoint(paths: Sequence[str], shares: Sequence[float] = ()) -> Check
         if (other.config, other.features_fingerprint) != (first.config, first.features_fingerprint):
             raise UserError(f"{path} and {paths[0]} are networks of different kinds: their weights have no mean.")
     parts = [share / sum(shares) for share in shares]
+
+    def mean(tensors: Iterable[Tensor]) -> Tensor:
+        return torch.stack([part * tensor for part, tensor in zip(parts, tensors, strict=True)]).sum(0)
+
     states = [checkpoint.network.state_dict() for checkpoint in checkpoints]
-    mean = {
-        name: sum(part * state[name] for part, state in zip(parts, states, strict=True))
-        if tensor.is_floating_point() else tensor
-        for name, tensor in states[0].items()
-    }  # fmt: skip
-    network = build_network(first.config)
-    network.load_state_dict(mean)
+    first.network.load_state_dict(
+        {k: mean(state[k] for state in states) if v.is_floating_point() else v for k, v in states[0].items()}
+    )
     told = ", ".join(f"{part:.2g} of {path}" for part, path in zip(parts, paths, strict=True))
     info = {"data": first.info.get("data", {}), "training": {"mean": told}}
-    prior = sum((part * c.prior for part, c in zip(parts, checkpoints, strict=True)), first.prior * 0)
-    return replace(first, network=network.eval(), prior=prior, info=info)
+    return replace(first, prior=mean(checkpoint.prior for checkpoint in checkpoints), info=info)
