@@ -20,14 +20,13 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from quality import JUDGES
+from quality import JUDGES, Row
 
 from colorizer.arrays import Array, eight_bit
 from colorizer.commands.options import add_colorizer_options, settings_from
 from colorizer.errors import UserError
 from colorizer.evaluation.classifiers import Classifier, true_label
-from colorizer.evaluation.frechet import frechet_distance
-from colorizer.evaluation.metrics import colorfulness, gray_picture, mse, psnr
+from colorizer.evaluation.metrics import colorfulness, gray_picture
 from colorizer.evaluation.testset import TestSet
 from colorizer.inference.colorizer import Colorizer
 from colorizer.inference.settings import Settings
@@ -71,22 +70,24 @@ def main() -> int:
         return 2
     true = [eight_bit(read_picture(photos.source.read(name)).rgb) for name in photos.names]
     labels = [true_label(name) for name in photos.names]
-    true_features = {j: np.stack([c(picture)[1] for picture in true]) for j, c in judges.items()}
-    full = float(np.mean([colorfulness(picture) for picture in true]))
-    grays = [gray_picture(picture) for picture in true]
 
-    def decibels(pictures: list[Array]) -> float:
-        return float(np.mean([psnr(mse(p, t)) for p, t in zip(pictures, true, strict=True)]))
+    def measured(pictures: list[Array]) -> Row:
+        row = Row("")
+        for picture, own, label in zip(pictures, true, labels, strict=True):
+            row.add(picture, own, label, judges)
+        return row
+
+    grays = [gray_picture(picture) for picture in true]
+    true_row = measured(true)
+    gray = measured(grays).summary(true_row)["psnr"]
+    full = float(np.mean([colorfulness(picture) for picture in true]))
 
     def row(pictures: list[Array]) -> str:
-        gain = decibels(pictures) - decibels(grays)
-        share = float(np.mean([colorfulness(p) for p in pictures])) / full
-        cells = [f"{gain:+.2f}", f"{share:.0%}"]
-        for judge, classifier in judges.items():
-            seen = [classifier(picture) for picture in pictures]
-            right = [label == s for (s, _), label in zip(seen, labels, strict=True) if label is not None]
-            cells.append(f"{100 * np.mean(right):.1f}" if right else "")
-            cells.append(f"{frechet_distance(np.stack([f for _, f in seen]), true_features[judge]):.1f}")
+        found = measured(pictures).summary(true_row)
+        cells = [f"{found['psnr'] - gray:+.2f}", f"{found['share']:.0f}%"]
+        for judge in JUDGES:
+            top1 = found[f"top1{judge}"]
+            cells += ["" if np.isnan(top1) else f"{top1:.1f}", f"{found[f'frechet{judge}']:.1f}"]
         return " | ".join(cells)
 
     print("| | vividness | over gray, dB | color | top-1 % | Fréchet | top-1 % (Lite1) | Fréchet (Lite1) |")
