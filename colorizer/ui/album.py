@@ -143,7 +143,7 @@ def colorize_batch(
 
     Args:
         files: pictures, and zip files of them.
-        vividness: percent; 0 cautious, 100 as usual, 300 vivid.
+        vividness: percent; 0 cautious, 100 natural, up to 300.
         saturation: percent; chroma is multiplied by it.
         strength: percent; 0 is gray.
         format: "png", "jpg", "webp", "tif", or "same" as each picture's own.

@@ -75,7 +75,7 @@ def colorize(
 
     Args:
         picture: a JPEG, PNG, WebP, TIFF, HEIC, AVIF or JPEG XL file.
-        vividness: percent; 0 cautious, 100 as usual, 300 vivid.
+        vividness: percent; 0 cautious, 100 natural, up to 300.
         saturation: percent; chroma is multiplied by it.
         strength: percent; 0 is gray.
         working_size: short side in pixels of the copy that the network sees; 0 for the usual.
@@ -102,7 +102,7 @@ def colorize_with_hints(
         picture: a JPEG, PNG, WebP, TIFF, HEIC, AVIF or JPEG XL file.
         hints: [[x, y, radius, "#rrggbb"], ...] in the picture's pixels, or strokes,
             [{"points": [[x, y], ...], "radius": r, "color": "#rrggbb"}, ...].
-        vividness: percent; 0 cautious, 100 as usual, 300 vivid.
+        vividness: percent; 0 cautious, 100 natural, up to 300.
         saturation: percent; chroma is multiplied by it.
         strength: percent; 0 is gray.
         working_size: short side in pixels of the copy that the network sees; 0 for the usual.
@@ -129,7 +129,7 @@ def alternatives(
         picture: a JPEG, PNG, WebP, TIFF, HEIC, AVIF or JPEG XL file.
         number: of colorings, at most; there are fewer if the network sees no other way.
         hints: colors that are known, as for /colorize_with_hints.
-        vividness: percent; 0 cautious, 100 as usual, 300 vivid.
+        vividness: percent; 0 cautious, 100 natural, up to 300.
         saturation: percent; chroma is multiplied by it.
         strength: percent; 0 is gray.
         working_size: short side in pixels of the copy that the network sees; 0 for the usual.

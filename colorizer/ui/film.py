@@ -325,7 +325,7 @@ def colorize_film_file(
     Args:
         film: its file.
         corrections: [{"at": SECONDS, "hints": [[x, y, radius, "#rrggbb"], ...], "settings": {"vividness": 1}}, ...]
-        vividness: percent; 0 cautious, 100 as usual, 300 vivid.
+        vividness: percent; 0 cautious, 100 natural, up to 300.
         saturation: percent; chroma is multiplied by it.
         strength: percent; 0 is gray.
         quality: of H.264, 0 best .. 51.
