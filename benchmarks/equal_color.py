@@ -77,13 +77,11 @@ def main() -> int:
             row.add(picture, own, label, judges)
         return row
 
-    grays = [gray_picture(picture) for picture in true]
-    true_row = measured(true)
-    gray = measured(grays).summary(true_row)["psnr"]
-    full = float(np.mean([colorfulness(picture) for picture in true]))
+    true_row, gray_row = measured(true), measured([gray_picture(picture) for picture in true])
+    gray, full = gray_row.summary(true_row)["psnr"], true_row.summary(true_row)["colorfulness"]
 
-    def row(pictures: list[Array]) -> str:
-        found = measured(pictures).summary(true_row)
+    def cells_of(row: Row) -> str:
+        found = row.summary(true_row)
         cells = [f"{found['psnr'] - gray:+.2f}", f"{found['share']:.0f}%"]
         for judge in JUDGES:
             top1 = found[f"top1{judge}"]
@@ -92,7 +90,7 @@ def main() -> int:
 
     print("| | vividness | over gray, dB | color | top-1 % | Fréchet | top-1 % (Lite1) | Fréchet (Lite1) |")
     print("|---|" + "---:|" * 7)
-    print(f"| gray | | {row(grays)} |", flush=True)
+    print(f"| gray | | {cells_of(gray_row)} |", flush=True)
     for name, colorizer in colorizers.items():
         prepared = [colorizer.prepare(Photo(picture)) for picture in tqdm(true, unit="photo", desc=name, disable=None)]
 
@@ -104,7 +102,7 @@ def main() -> int:
             return float(np.mean([colorfulness(p) for p in colored(vividness)])) / full
 
         for vividness in (0.0, *(vividness_at(share_at, wanted) for wanted in SHARES)):
-            print(f"| {name} | {vividness:.2f} | {row(colored(vividness))} |", flush=True)
+            print(f"| {name} | {vividness:.2f} | {cells_of(measured(colored(vividness)))} |", flush=True)
     return 0
 
 

@@ -24,7 +24,6 @@ from colorizer.inference import film_parts, film_plan
 from colorizer.inference.corrections import Correction, parse_corrections, read_corrections
 from colorizer.inference.film import colorize_film, preview_film, still
 from colorizer.inference.film_plan import Stopped, find_shots
-from colorizer.inference.settings import VIVID
 
 from ..conftest import ROOT, draw_photo, wait_until
 from ..film.made import HEIGHT, WIDTH, about, pan, write_film
@@ -208,7 +207,7 @@ def test_a_file_of_corrections(tmp_path: Path) -> None:
         )
     )
     one, other = read_corrections(path)
-    assert one.settings == Settings(vividness=VIVID, saturation=1.1)
+    assert one.settings == Settings(vividness=1.99, saturation=1.1)
     assert other.reference is not None
     wrong: list[tuple[Any, str]] = [
         ({}, "must hold a list"), ([3], '"at", in seconds'), ([{"hints": []}], '"at", in seconds'),
