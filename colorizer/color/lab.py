@@ -38,6 +38,11 @@ def normalize_l(lightness: Tensor) -> Tensor:
     return lightness / L_SCALE - 1
 
 
+def denormalize_l(lightness: Tensor) -> Tensor:
+    """The inverse of `normalize_l`."""
+    return (lightness + 1) * L_SCALE
+
+
 def normalize_ab(ab: Tensor) -> Tensor:
     """ab in Lab units to the regression target, in [-1, 1] for every sRGB color."""
     return ab / AB_SCALE

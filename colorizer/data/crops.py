@@ -18,6 +18,7 @@ from ..arrays import Array, resize
 from ..color.bins import soft_histogram
 from ..color.lab import lightness, rgb_to_lab_tensor
 from ..errors import UserError
+from ..model.whole_picture import part_and_whole
 from ..pictures.reading import thumbnail_rgb
 from ..pictures.sources import PictureSource
 from .degradation import degrade
@@ -39,7 +40,7 @@ class Sample(NamedTuple):
         rgb: (3, S, S) uint8, whose colors are to be learned.
         lightness: (1, S, S) float32, the L in [0, 100] that the network sees; perhaps degraded.
         hints: (3, S, S) float32 of `hint_sampling.hint_planes`, or (0,) for a network that takes none.
-        embedding: (1000,) float32, or (0,) without one.
+        embedding: float32, (1000,); or of a map of `WholePicture`, (2, C, S, S); or (0,) without one.
         lost: (), how many pictures in place of which it stands, because they can't be read any more.
     """
 
@@ -50,13 +51,17 @@ class Sample(NamedTuple):
     lost: Tensor
 
 
-def crop(rgb: Array, size: int, rng: np.random.Generator | None) -> Array:
-    """A square crop, resized to size x size: 60 to 100% of the short side anywhere, or the middle without `rng`."""
-    height, width = rgb.shape[:2]
+def crop_place(height: int, width: int, rng: np.random.Generator | None) -> tuple[int, int, int]:
+    """Top, left and side of a square crop: 60 to 100% of the short side anywhere, or the middle without `rng`."""
     short = min(height, width)
     side = short if rng is None else round(short * rng.uniform(0.6, 1.0))
     corner = rng.random(2) if rng is not None else np.array([0.5, 0.5])
-    top, left = round(corner[0] * (height - side)), round(corner[1] * (width - side))
+    return round(corner[0] * (height - side)), round(corner[1] * (width - side)), side
+
+
+def crop(rgb: Array, size: int, rng: np.random.Generator | None) -> Array:
+    """The crop of `crop_place`, resized to size x size."""
+    top, left, side = crop_place(rgb.shape[0], rgb.shape[1], rng)
     return resize(rgb[top : top + side, left : left + side], size, size)
 
 
@@ -88,7 +93,10 @@ class CropDataset(Dataset[Sample]):
             picture = self.pictures[(index + lost) % len(self)]
             rng = np.random.default_rng((self.seed, epoch, index)) if self.augment else None
             try:
-                rgb = crop(thumbnail_rgb(self.source.read(picture.name), self.size * 5 // 3), self.size, rng)
+                photo = thumbnail_rgb(self.source.read(picture.name), self.size * 5 // 3)
+                height, width = photo.shape[:2]
+                top, left, side = crop_place(height, width, rng)
+                rgb = resize(photo[top : top + side, left : left + side], self.size, self.size)
             except (UserError, OSError):
                 lost += 1
         if rgb is None:
@@ -105,7 +113,13 @@ class CropDataset(Dataset[Sample]):
         light = lightness(rgb)
         if rng is not None and rng.random() < self.degrade:
             light = degrade(light, rng)
-        embedding = torch.from_numpy(self.embeddings.get(picture.key, flip)) if self.embeddings else torch.empty(0)
+        embedding = torch.empty(0)
+        if self.embeddings is not None:
+            embedding = torch.from_numpy(self.embeddings.get(picture.key, flip))
+            if self.embeddings.maps:
+                left = width - left - side if flip else left
+                box = (left / width, top / height, (left + side) / width, (top + side) / height)
+                embedding = part_and_whole(embedding, box)
         pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
         hints = (
             torch.from_numpy(hint_planes(rgb, patches))

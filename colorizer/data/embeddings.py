@@ -1,12 +1,14 @@
 """The embedding cache: the frozen extractor looks at each picture once, not once an epoch.
 
 A cache is a folder for one extractor (its weights' fingerprint): `rows.f32`, the embeddings one after the
-other, and `index.txt`, whose k-th line names the picture (hash of its file) and flip of row k. Rows are written
+other, and `index.txt`, whose k-th line names the picture (hash of its file) and flip of row k. Maps, which are larger,
+are `rows.f16`, and only of pictures as they are: a flipped one's is taken to be the flipped map. Rows are written
 before their lines, so that a killed run leaves at worst rows without a line, and these are cut off.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,44 +27,52 @@ from ..pictures.reading import thumbnail_rgb
 from ..pictures.sources import PictureSource
 from .scan import PictureInfo
 
-_ROW_BYTES = 4 * EMBEDDING_DIM
 _PREPROCESSING = "v1"  # to be changed with anything between the file and the extractor
 
 
 class EmbeddingCache:
     """Embeddings of whole pictures, as they are and flipped, on disk and memory-mapped."""
 
-    def __init__(self, folder: Path, fingerprint: str) -> None:
+    def __init__(self, folder: Path, fingerprint: str, shape: tuple[int, ...] = (EMBEDDING_DIM,)) -> None:
         """Open or make the cache of one extractor.
 
         Args:
             folder: where all caches are; this one's is a folder in it.
             fingerprint: `FeatureExtractor.fingerprint()`.
+            shape: of an embedding: a vector's (C,), or a map's (C, h, w).
         """
+        self.shape, self.maps = shape, len(shape) == 3
+        self._type = np.dtype(np.float16 if self.maps else np.float32)
+        self._row_bytes = self._type.itemsize * math.prod(shape)
         self.folder = folder / "embeddings" / f"{fingerprint}-{_PREPROCESSING}"
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder / "lock")
         self._row_of: dict[str, int] = {}
-        self._rows: npt.NDArray[np.float32] | None = None
+        self._rows: npt.NDArray[np.floating] | None = None
         self._load()
+
+    @property
+    def rows_file(self) -> Path:
+        """Where the embeddings are."""
+        return self.folder / f"rows.f{8 * self._type.itemsize}"
 
     def _load(self) -> None:
         with self._lock:
-            index, rows = self.folder / "index.txt", self.folder / "rows.f32"
+            index, rows = self.folder / "index.txt", self.rows_file
             index.touch()
             rows.touch()
             text = index.read_text()
             lines = text[: text.rfind("\n") + 1].splitlines()
-            lines = lines[: rows.stat().st_size // _ROW_BYTES]
+            lines = lines[: rows.stat().st_size // self._row_bytes]
             # What a killed process left half-written is cut off; both files then end at the same row.
             whole = sum(len(line) + 1 for line in lines)
             if whole != len(text):
                 with index.open("r+") as file:
                     file.truncate(whole)
-            if rows.stat().st_size != len(lines) * _ROW_BYTES:
+            if rows.stat().st_size != len(lines) * self._row_bytes:
                 with rows.open("r+b") as file:
-                    file.truncate(len(lines) * _ROW_BYTES)
+                    file.truncate(len(lines) * self._row_bytes)
         self._row_of = {line: row for row, line in enumerate(lines)}
         self._rows = None
 
@@ -74,15 +84,21 @@ class EmbeddingCache:
         return len(self._row_of)
 
     def get(self, key: str, flip: bool) -> npt.NDArray[np.float32]:
-        """The embedding (1000,) of a picture; KeyError if it was not computed."""
-        row = self._row_of[_entry(key, flip)]
+        """The embedding (*shape) of a picture; KeyError if it was not computed."""
+        row = self._row_of[_entry(key, flip and not self.maps)]
         if self._rows is None:
-            self._rows = np.memmap(self.folder / "rows.f32", np.float32, "r").reshape(-1, EMBEDDING_DIM)
-        return np.array(self._rows[row])
+            self._rows = np.memmap(self.rows_file, self._type, "r").reshape(-1, *self.shape)
+        found = self._rows[row].astype(np.float32)
+        return np.ascontiguousarray(found[..., ::-1]) if flip and self.maps else found
 
     def missing(self, pictures: Sequence[PictureInfo]) -> list[PictureInfo]:
         """Those whose embedding was not computed yet."""
-        return [p for p in pictures if any(_entry(p.key, f) not in self._row_of for f in (False, True))]
+        return [p for p in pictures if any(_entry(p.key, flip) not in self._row_of for flip in self.flips)]
+
+    @property
+    def flips(self) -> tuple[bool, ...]:
+        """Whether a picture is embedded as it is, and mirrored."""
+        return (False,) if self.maps else (False, True)
 
     def fill(
         self,
@@ -111,9 +127,10 @@ class EmbeddingCache:
             self._load_if_changed()
             done = 0
             for batch, lightness in _prefetched(extractor.size, source, missing, batch_size):
-                pair = torch.stack([lightness, lightness.flip(-1)], dim=1).flatten(0, 1)  # picture, flipped, ...
-                rows = extractor(pair.to(device)).float().cpu().numpy()
-                self._append([_entry(p.key, flip) for p in batch for flip in (False, True)], rows)
+                seen = [lightness.flip(-1) if flip else lightness for flip in self.flips]
+                both = torch.stack(seen, dim=1).flatten(0, 1)  # picture, flipped, ...
+                rows = extractor(both.to(device)).float().cpu().numpy()
+                self._append([_entry(p.key, flip) for p in batch for flip in self.flips], rows)
                 done += len(batch)
                 if progress:
                     progress(done, len(missing))
@@ -121,13 +138,13 @@ class EmbeddingCache:
         return len(missing)
 
     def _load_if_changed(self) -> None:
-        if (self.folder / "rows.f32").stat().st_size != len(self._row_of) * _ROW_BYTES:
+        if self.rows_file.stat().st_size != len(self._row_of) * self._row_bytes:
             self._load()
 
     def _append(self, entries: Sequence[str], rows: npt.NDArray[np.float32]) -> None:
         fresh = [k for k, entry in enumerate(entries) if entry not in self._row_of]
-        with writing(self.folder / "rows.f32"), (self.folder / "rows.f32").open("ab") as file:
-            file.write(np.ascontiguousarray(rows[fresh], dtype=np.float32).tobytes())
+        with writing(self.rows_file), self.rows_file.open("ab") as file:
+            file.write(np.ascontiguousarray(rows[fresh], dtype=self._type).tobytes())
         with writing(self.folder / "index.txt"), (self.folder / "index.txt").open("a") as file:
             file.write("".join(f"{entries[k]}\n" for k in fresh))
         for k in fresh:

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arrays import resize
 from ..device import cores
 from ..errors import UserError
 from ..model.hints import Hint, HintTuple
@@ -76,29 +77,38 @@ class OnnxColorizer:
         """For a photo."""
         return OnnxPhoto(self, photo)
 
-    def ab(self, light: Any, settings: Settings) -> Any:
-        """The colors of a working copy.
+    def ab(self, guide: Any, settings: Settings) -> Any:
+        """The colors of a photo's working copy.
 
         Args:
-            light: (H, W), L in [0, 100].
+            guide: (H, W), L in [0, 100].
             settings: how to color.
         Returns:
-            (H/4, W/4, 2) in Lab units.
+            (h/4, w/4, 2) in Lab units, of an h x w copy.
         """
+        inputs = {node.name: node.shape for node in self._session.get_inputs()}
+        light = working_copy(guide, self.working_size(settings))
         height, width = light.shape
         given = {
-            "lightness": light[None, None] / np.float32(50) - np.float32(1),
+            "lightness": _normalized(light),
             "cells": cells_of(height // STRIDE, width // STRIDE),
             "look": np.array([getattr(settings, name) for name in LOOK], np.float32),
         }
-        wanted = {node.name for node in self._session.get_inputs()}
-        (ab,) = self._session.run(["ab"], {name: value for name, value in given.items() if name in wanted})
+        if "whole" in inputs:
+            side = inputs["whole"][-1]
+            given["whole"] = _normalized(np.clip(resize(guide, side, side), 0, 100))
+        (ab,) = self._session.run(["ab"], {name: value for name, value in given.items() if name in inputs})
         chroma = settings.chroma if self._objective == "regression" else 1.0
         return np.ascontiguousarray(np.moveaxis(ab[0], 0, -1)) * np.float32(chroma)
 
     def working_size(self, settings: Settings) -> int:
         """As of `Predictor.working_size`."""
         return settings.working_size or working_size_for(self._size)
+
+
+def _normalized(light: Any) -> Any:
+    """(1, 1, H, W) in [-1, 1], of (H, W) in [0, 100]; as `lab.normalize_l`, which needs PyTorch."""
+    return light[None, None] / np.float32(50) - np.float32(1)
 
 
 class OnnxPhoto:
@@ -116,7 +126,7 @@ class OnnxPhoto:
         self.colorizer.check(hints=bool(hints))
         settings = settings or Settings()
         guide = guide_of(self.photo)
-        ab = self.colorizer.ab(working_copy(guide, self.colorizer.working_size(settings)), settings)
+        ab = self.colorizer.ab(guide, settings)
         return colorize_photo(self.photo, guide, ab, settings.saturation, settings.strength, in_place)
 
     def not_shown(self, hints: Hints) -> list[str]:

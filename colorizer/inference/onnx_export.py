@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,19 +23,24 @@ from .working import cells_of
 
 
 class _Whole(nn.Module):
-    """From L to ab."""
+    """From L to ab, of just those inputs that the network takes."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, names: tuple[str, ...]) -> None:
         super().__init__()
-        self.network = folded(checkpoint.network.cpu()).to(memory_format=torch.contiguous_format)
+        self.names = names
+        self.network = cast(Any, folded(checkpoint.network.cpu()).to(memory_format=torch.contiguous_format))
         self.objects = load_objects()
         self.prior = checkpoint.prior
 
-    def forward(self, lightness: Tensor, cells: Tensor | None = None, look: Tensor | None = None) -> Tensor:
-        output = cast(Tensor, self.network(lightness))
-        if cells is None or look is None:  # of a regression
+    def forward(self, *inputs: Tensor) -> Tensor:
+        given = dict(zip(self.names, inputs, strict=True))
+        lightness = given["lightness"]
+        embedding = self.network.whole.embed(given["whole"]) if "whole" in given else None
+        output = cast(Tensor, self.network(lightness, embedding))
+        if "look" not in given:  # of a regression
             return denormalize_ab(output)
-        alpha, temperature, agreement, people = look
+        cells = given["cells"]
+        alpha, temperature, agreement, people = given["look"]
         features, kinds = self.objects.features(lightness)
         output = agreed(output, features, F.avg_pool2d(lightness, STRIDE), agreement, cells)
         output = colored_as_people(output, kinds, self.objects.colors, people)
@@ -46,8 +51,9 @@ def export_onnx_colorizer(checkpoint: Checkpoint, path: Path) -> None:
     """Write a skip_fusion network with what makes alike things agree, and skin and hair, as an ONNX file.
 
     Inputs are `lightness`, (1, 1, H, W) as L / 50 - 1, H and W divisible by 32; `cells`, (K, H/4 W/4),
-    `working.cells_of` the output; and `look`, (4,): alpha, temperature, agreement and people of `Settings`. The output
-    is `ab`, (1, 2, H/4, W/4) in Lab units. A regression takes L alone. Things are looked at in the same copy of the
+    `working.cells_of` the output; and `look`, (4,): alpha, temperature, agreement and people of `Settings`; of a
+    network with context `whole`, (1, 1, 256, 256): L as above, squeezed to a square. The output is `ab`, (1, 2, H/4,
+    W/4) in Lab units. A regression takes neither cells nor a look. Things are looked at in the same copy of the
     photo that is colored, and not in one of 192 pixels, which is the same at the usual working size.
 
     Args:
@@ -65,4 +71,8 @@ def export_onnx_colorizer(checkpoint: Checkpoint, path: Path) -> None:
         inputs["cells"] = torch.from_numpy(cells_of(height // STRIDE, width // STRIDE))
         inputs["look"] = torch.tensor([getattr(settings, name) for name in LOOK])
         axes["cells"] = {0: "cells", 1: "pixels"}
-    write_onnx(_Whole(checkpoint), inputs, "ab", axes, checkpoint, path)
+    whole = getattr(checkpoint.network, "whole", None)
+    if whole is not None:
+        side = whole.extractor.size
+        inputs["whole"] = torch.linspace(-1, 1, side * side).reshape(1, 1, side, side)
+    write_onnx(_Whole(checkpoint, tuple(inputs)), inputs, "ab", axes, checkpoint, path)

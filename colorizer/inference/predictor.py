@@ -20,6 +20,7 @@ from ..model.decoding import predicted_ab
 from ..model.folding import folded
 from ..model.hints import Hint, hint_planes_of
 from ..model.pretrained import FeatureExtractor, load_extractor
+from ..model.skip_fusion import SkipFusionNetwork
 from .settings import Settings
 from .working import working_copy, working_size_for
 
@@ -39,6 +40,8 @@ class Predictor:
         self.checkpoint, self.device = checkpoint, choose_device(device)
         # Channels last are a fifth faster, and so are folded batch norms.
         self.network = folded(checkpoint.network.to(self.device).to(memory_format=torch.channels_last))
+        if isinstance(self.network, SkipFusionNetwork) and self.network.whole is not None:
+            extractor = self.network.whole.extractor
         self.extractor = extractor.to(self.device) if extractor is not None else None
         # Of others' networks, which are large: half the time on two cores (`benchmarks/peers.py`).
         self._half = half_precision(self.device) if checkpoint.config.spec.square else None
@@ -110,7 +113,7 @@ class Predictor:
         return settings.working_size or usual
 
     def embed(self, guide: Plane) -> Tensor | None:
-        """The embedding (1, 1000) of a picture's L (H, W) in [0, 100]; None for a network that takes none."""
+        """What an extractor says of a picture's L (H, W) in [0, 100], (1, ...); None for a network that takes none."""
         if self.extractor is None:
             return None
         seen = torch.from_numpy(np.clip(resize(guide, self.extractor.size, self.extractor.size), 0, 100))

@@ -24,7 +24,7 @@ from .foreign import converted, read_foreign
 from .networks import NetworkConfig, build_network, weight_shapes
 from .published import PUBLISHED, fetch_published
 
-FORMAT = 1
+FORMAT = 2  # of networks with context; 1 of all others
 BUNDLED = "bundled"  # the name of the checkpoint that comes with the program
 _BUNDLED_FILE = Path(__file__).parent.parent / "weights" / "colorizer.safetensors"
 _NETWORK, _PRIOR = "network.", "prior"
@@ -81,9 +81,10 @@ def save_checkpoint(checkpoint: Checkpoint, path: str | os.PathLike[str], half: 
     tensors = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
     if half:
         tensors = {k: v if k == _PRIOR else _half(v) for k, v in tensors.items()}
+    config = {key: value for key, value in asdict(checkpoint.config).items() if value or key != "context"}
     about = {
-        "format": FORMAT,
-        "config": asdict(checkpoint.config),
+        "format": FORMAT if checkpoint.config.context else 1,
+        "config": config,
         "size": checkpoint.size,
         "features_fingerprint": checkpoint.features_fingerprint,
         "features_weights": checkpoint.features_weights,
@@ -148,7 +149,7 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
         with safe_open(file, framework="pt") as opened:
             about = json.loads((opened.metadata() or {})["colorizer"])
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a dict
-        if about["format"] != FORMAT:
+        if about["format"] not in range(1, FORMAT + 1):
             raise UserError(f"{file} was written by a newer version of this program. Update it and try again.")
         config = NetworkConfig(**about["config"])
         prior = tensors.pop(_PRIOR, torch.full((N_BINS,), 1 / N_BINS)).float()
@@ -176,6 +177,15 @@ def crop_size_of(file: Path) -> int:
     """The side of the crops that a checkpoint of ours was trained on, without loading it."""
     with safe_open(file, framework="pt") as opened:
         return int(json.loads(opened.metadata()["colorizer"])["size"])
+
+
+def context_of(path: str | os.PathLike[str]) -> str:
+    """The context of a checkpoint, see `NetworkConfig`, without loading it; "" of what can't be read."""
+    try:
+        with safe_open(find_checkpoint(path), framework="pt") as opened:
+            return str(json.loads((opened.metadata() or {})["colorizer"])["config"].get("context", ""))
+    except (UserError, SafetensorError, OSError, KeyError, ValueError, AttributeError, TypeError):
+        return ""
 
 
 def _is_ours(file: Path) -> bool:

@@ -121,7 +121,15 @@ class EfficientNetLite(nn.Module):
             x = stage(x)
             if k in wanted:
                 maps.append(x)
-        return self.bn2(self.conv_head(x)), maps
+        return self.forward_top(x), maps
+
+    def forward_maps(self, x: Tensor) -> Tensor:
+        """The last map before the head, (N, C, H/32, W/32), of pictures (N, 3, H, W) in [-1, 1]."""
+        return cast(Tensor, self.blocks(self.bn1(self.conv_stem(x))))
+
+    def forward_top(self, x: Tensor) -> Tensor:
+        """Of the map of `forward_maps` the last map, (N, 1280, H/32, W/32)."""
+        return cast(Tensor, self.bn2(self.conv_head(x)))
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last map, (N, 1280, H/32, W/32), of pictures (N, 3, H, W) in [-1, 1]."""

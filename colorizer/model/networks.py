@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .layers import ColorNetwork
 
 OBJECTIVES = ("classification", "regression")
+CONTEXTS = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class NetworkSpec:
         crop_size: side of the training crops in pixels; 0 for a network that is not trained here.
         learning_rate: the highest.
         degrade: share of the training pictures whose L is made old; 0 where embeddings of undegraded pictures are kept.
+        takes_context: whether a frozen classifier can look at the whole picture beside it.
         square: in pixels, the side of the square that pictures are squeezed to, where it was made for squares.
         source, license: of its published weights.
     """
@@ -47,6 +49,7 @@ class NetworkSpec:
     crop_size: int = 0
     learning_rate: float = 0.0
     degrade: float = 0.0
+    takes_context: bool = False
     square: int | None = None
     source: str = ""
     license: str = ""
@@ -56,6 +59,7 @@ NETWORKS: Mapping[str, NetworkSpec] = {
     "skip_fusion": NetworkSpec(
         ("skip_fusion", "SkipFusionNetwork"), "a pretrained classifier as encoder, fused at every scale; takes hints",
         takes_hints=True, takes_embedding=False, crop_size=128, learning_rate=2e-3, degrade=0.35,
+        takes_context=True,
     ),
     "fusion": NetworkSpec(
         ("fusion", "FusionNetwork"), "Deep Koalarization (2017): an encoder fused once with a classifier's vector",
@@ -85,17 +89,23 @@ class NetworkConfig:
         network: a key of `NETWORKS`.
         objective: one of `OBJECTIVES`.
         features: the timm model that it is built on, or whose vector it takes; "" for none.
+        context: the frozen classifier that looks at the whole picture beside it, one of `CONTEXTS`; "" for none.
     """
 
     network: str = "skip_fusion"
     objective: str = "classification"
     features: str = "tf_efficientnet_lite0"
+    context: str = ""
 
     def __post_init__(self) -> None:
         if self.network not in NETWORKS:
             raise UserError(f"There is no network {self.network!r}. Choose one of: {', '.join(NETWORKS)}.")
         if self.objective not in OBJECTIVES:
             raise UserError(f"There is no objective {self.objective!r}. Choose one of: {', '.join(OBJECTIVES)}.")
+        if self.context and not self.spec.takes_context:
+            raise UserError(f"The network {self.network} takes no context. Leave it out, or choose skip_fusion.")
+        if self.context and self.context not in CONTEXTS:
+            raise UserError(f"There is no context {self.context!r}. Choose one of: {', '.join(CONTEXTS)}.")
         if self.spec.crop_size:  # those of published networks are their own
             backbone_spec(self.features)
 
@@ -109,7 +119,8 @@ def build_network(config: NetworkConfig) -> ColorNetwork:
     """The network with random weights; called with (lightness, embedding or None, hints or None)."""
     file, name = config.spec.module
     network = getattr(importlib.import_module(f".{file}", __package__), name)
-    return cast("ColorNetwork", network(config.objective, config.features))
+    context = (config.context,) if config.spec.takes_context else ()
+    return cast("ColorNetwork", network(config.objective, config.features, *context))
 
 
 def weight_shapes(config: NetworkConfig) -> dict[str, tuple[int, ...]]:

@@ -118,11 +118,18 @@ def normalization(spec: BackboneSpec) -> nn.Module:
 
 
 class FeatureExtractor(nn.Module):
-    """A frozen classifier, always in eval mode, whose 1000 logits are the embedding of a gray picture."""
+    """A frozen classifier, always in eval mode, whose 1000 logits are the embedding of a gray picture.
+
+    Attributes:
+        name: of the classifier.
+        size: side in pixels of the square that it sees.
+        shape: of an embedding.
+    """
 
     def __init__(self, name: str, backbone: nn.Module) -> None:
         super().__init__()
         self.name, self.size = name, backbone_spec(name).size
+        self.shape: tuple[int, ...] = (EMBEDDING_DIM,)
         self.normalization = normalization(backbone_spec(name))
         self.backbone = backbone.requires_grad_(False).eval()
 
@@ -137,13 +144,17 @@ class FeatureExtractor(nn.Module):
         Args:
             lightness: (N, 1, H, W) float, L in [0, 100].
         Returns:
-            (N, 1000) float: the layer before softmax.
+            (N, *shape) float: the layer before softmax.
         """
         size = (self.size, self.size)
         if lightness.shape[-2:] != size:
             lightness = F.interpolate(lightness, size, mode="bilinear", align_corners=False, antialias=True)
         gray = normalize_l(lightness).clamp(-1, 1).expand(-1, 3, -1, -1)
-        return cast(Tensor, self.backbone(self.normalization(gray)))
+        return self._embedded(self.normalization(gray))
+
+    def _embedded(self, pictures: Tensor) -> Tensor:
+        """Of (N, 3, size, size), normalized."""
+        return cast(Tensor, self.backbone(pictures))
 
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with any weight: keys the embedding cache."""

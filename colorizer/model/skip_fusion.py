@@ -15,6 +15,7 @@ from .backbones import backbone_spec
 from .efficientnet_lite import EfficientNetLite
 from .layers import ColorNetwork, check_size
 from .pretrained import build_backbone, normalization
+from .whole_picture import WholePicture
 
 HINT_CHANNELS = 3  # a, b (both / 110) and the mask
 STRIDES = (4, 8, 16, 32)
@@ -29,14 +30,18 @@ class SkipFusionNetwork(ColorNetwork):
     stages climb to stride 4, each taking the encoder's map of its stride. Hints enter through a second stem whose
     weights start at zero, so that an untrained one changes nothing. The encoder's own stem stands beside it, outside of
     the encoder, because the two are added.
+
+    With `context` a frozen classifier looks at the whole picture, of which the network may see a part; what it sees is
+    added at strides 32 and 16.
     """
 
-    def __init__(self, objective: str, features: str = "tf_efficientnet_lite0") -> None:
+    def __init__(self, objective: str, features: str = "tf_efficientnet_lite0", context: str = "") -> None:
         """With random weights.
 
         Args:
             objective: "classification" or "regression".
             features: a timm model with feature maps at strides 4, 8, 16 and 32.
+            context: the frozen classifier, one of `networks.CONTEXTS`; "" for none.
         Raises:
             UserError: a model without such maps.
         """
@@ -60,6 +65,7 @@ class SkipFusionNetwork(ColorNetwork):
         inputs = (_TOP, *_WIDTHS[:2])
         skips = (sixteenth, eighth, quarter)
         self.stages = nn.ModuleList(_stage(i + s, o) for i, s, o in zip(inputs, skips, _WIDTHS, strict=True))
+        self.whole = WholePicture(context, (_TOP, _TOP)) if context else None
         self.regression = objective == "regression"
         self.head = nn.Conv2d(_WIDTHS[-1], 2 if self.regression else N_BINS, 1)
         if not self.head.weight.is_meta:  # for shapes alone, PyTorch would import its compiler, two seconds' work
@@ -91,6 +97,12 @@ class SkipFusionNetwork(ColorNetwork):
         self.stem.load_state_dict({k.removeprefix(stem): v for k, v in weights.items() if k.startswith(stem)})
         self.encoder.load_state_dict({k: weights[k] for k in self.encoder.state_dict()})
 
+    def load_context(self, backbone: nn.Module) -> None:
+        """Take over the weights of a pretrained classifier as the one that looks at the whole picture."""
+        if self.whole is None:
+            raise ValueError("This network has no context.")
+        self.whole.extractor.load_pretrained(backbone)
+
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Checkpoints of version 0.1 have the stem's weights among the encoder's."""
         old = f"encoder.{self._stem_name}."
@@ -102,23 +114,33 @@ class SkipFusionNetwork(ColorNetwork):
 
         Args:
             lightness: (N, 1, H, W) in [-1, 1]; H and W divisible by 8, best by 32.
-            embedding: not used; the encoder is the classifier.
+            embedding: with `context`: of `WholePicture`; by default that of `lightness`, as if this were all of the
+                picture. Not used without.
             hints: (N, 3, H, W): a / 110 and b / 110 where the mask is 1, and the mask; zero elsewhere.
         Returns:
             regression: (N, 2, H/4, W/4) in [-1, 1]; classification: (N, 313, H/4, W/4) logits.
         """
-        x = self.decode(lightness, hints)
+        x = self.decode(lightness, hints, embedding)
         x = self.head(x)  # (N, 2 or 313, H/4, W/4)
         return torch.tanh(x) if self.regression else x
 
-    def decode(self, lightness: Tensor, hints: Tensor | None = None) -> Tensor:
+    def decode(self, lightness: Tensor, hints: Tensor | None = None, embedding: Tensor | None = None) -> Tensor:
         """The decoder's last map, (N, 96, H/4, W/4); the arguments are those of `forward`."""
         check_size(lightness)
         with _precision(self.encoder, lightness.device):
             maps, pooled = self._encode(lightness, hints)
         x = self.top(maps[-1]) + self.context(pooled)[:, :, None, None]  # (N, 256, H/32, W/32)
-        for stage, skip in zip(self.stages, maps[-2::-1], strict=True):
+        added: list[Tensor] = []
+        if self.whole is not None:
+            with _precision(self.encoder, lightness.device):
+                if embedding is None:
+                    embedding = self.whole.embed(lightness)
+                added = self.whole(embedding, [skip.shape[-2:] for skip in maps[:1:-1]])
+            x = x + added[0]
+        for k, (stage, skip) in enumerate(zip(self.stages, maps[-2::-1], strict=True)):
             x = F.interpolate(x, skip.shape[-2:], mode="nearest")
+            if k == 0 and added:
+                x = x + added[1]
             x = stage(torch.cat([x, skip.to(x.dtype)], dim=1))
         return x
 

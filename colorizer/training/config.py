@@ -12,7 +12,7 @@ from typing import Any
 from ..device import DEVICES
 from ..errors import UserError
 from ..model.backbones import BACKBONES
-from ..model.networks import OBJECTIVES, TRAINABLE, NetworkConfig
+from ..model.networks import CONTEXTS, OBJECTIVES, TRAINABLE, NetworkConfig
 
 
 def _option(
@@ -54,6 +54,10 @@ class TrainingOptions:
     features: str = _option(
         "tf_efficientnet_lite0", f"the pretrained classifier: {', '.join(BACKBONES)}, or another model of timm",
         metavar="NAME", frozen=True,
+    )  # fmt: skip
+    context: str | None = _option(
+        None, f"a frozen classifier that skip_fusion sees the whole picture by: {', '.join(CONTEXTS)}; or none",
+        usual="that of --init, or none", metavar="NAME", frozen=True,
     )  # fmt: skip
     features_weights: str | None = _option(None, "pretrained weights of the classifier", metavar="FILE")
     init: str | None = _option(
@@ -109,6 +113,8 @@ class TrainingOptions:
         chosen = asdict(self)
         if self.learning_rate is None:
             chosen["learning_rate"] = spec.learning_rate / 4 if self.init else spec.learning_rate
+        if self.context is None:
+            chosen["context"] = _context_of(self.init) if self.init and spec.takes_context else "none"
         if self.size is None:
             chosen["size"] = spec.crop_size
         if self.degrade is None:
@@ -129,13 +135,14 @@ class TrainingConfig(TrainingOptions):
     learning_rate: float = 0.0
     size: int = 0
     degrade: float = 0.0
+    context: str = "none"
 
     def __post_init__(self) -> None:
         for option in fields(TrainingOptions):
             choices, value = option.metadata["choices"], getattr(self, option.name)
             if choices and value not in choices:
                 raise UserError(f"{_words(option.name)} must be one of {', '.join(choices)}, not {value!r}.")
-        NetworkConfig(self.network, self.objective, self.features)
+        self.network_config  # noqa: B018 - refuses what isn't there
         for name, low in _LEAST.items():
             if (value := getattr(self, name)) is not None and value < low:
                 raise UserError(f"{_words(name)} must be at least {low}, not {value}.")
@@ -159,6 +166,12 @@ class TrainingConfig(TrainingOptions):
         if not 0 <= self.weight_decay < math.inf:
             raise UserError(f"The weight decay must be 0 or more, not {self.weight_decay}.")
 
+    @property
+    def network_config(self) -> NetworkConfig:
+        """What is trained."""
+        context = "" if self.context == "none" else self.context
+        return NetworkConfig(self.network, self.objective, self.features, context)
+
     @classmethod
     def read(cls, values: dict[str, Any]) -> TrainingConfig:
         """Of `config.json`; what other versions of the program wrote there beside is left out."""
@@ -168,6 +181,12 @@ class TrainingConfig(TrainingOptions):
 
 # What a resumed run keeps.
 FROZEN = frozenset(option.name for option in fields(TrainingOptions) if option.metadata["frozen"])
+
+
+def _context_of(init: str) -> str:
+    from ..model.checkpoints import context_of  # which takes a second to import
+
+    return context_of(init) or "none"
 
 
 def _words(name: str) -> str:

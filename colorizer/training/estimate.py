@@ -9,14 +9,15 @@ from dataclasses import dataclass, replace
 import torch
 
 from ..data.crops import BatchOrder
+from ..data.embeddings import EmbeddingCache
 from ..data.folder_weights import folder_weights
 from ..data.survey import survey
 from ..device import choose_device
-from ..model.pretrained import load_extractor
+from ..model.pretrained import FeatureExtractor
 from .config import TrainingConfig
 from .queue import turn
 from .train import own_words
-from .trainer import Trainer
+from .trainer import Trainer, extractor_of
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,10 @@ def estimate(config: TrainingConfig, steps: int = 4) -> Estimate:
         trainer = Trainer(first, False, lambda line: None)
         step, data_share, validating = trainer.measure(steps)
         preparing = 0.0
-        if trainer.train_set.embeddings is not None:
-            missing = trainer.train_set.embeddings.missing(whole.train + whole.validation)
-            preparing = len(missing) * _seconds_an_embedding(config, trainer.device) if missing else 0.0
+        if (cache := trainer.train_set.embeddings) is not None:
+            missing = cache.missing(whole.train + whole.validation)
+            extractor = extractor_of(config, trainer.accelerator.unwrap_model(trainer.network)) if missing else None
+            preparing = len(missing) * _seconds_a_picture(extractor, cache, trainer.device) if extractor else 0.0
     weights = folder_weights(config.folder_weights, [p.name for p in whole.train])
     steps_in_all = BatchOrder(len(whole.train), config.batch_size, 0, 0, weights=weights).batches * config.epochs
     validating *= len(whole.validation) / len(trainer.validation_set)
@@ -71,11 +73,11 @@ def estimate(config: TrainingConfig, steps: int = 4) -> Estimate:
     return Estimate(steps_in_all, preparing, step, validating, data_share, seconds)
 
 
-def _seconds_an_embedding(config: TrainingConfig, device: torch.device) -> float:
-    """Of a picture and its mirror image."""
-    extractor = load_extractor(config.features, config.features_weights).to(device)
+def _seconds_a_picture(extractor: FeatureExtractor, cache: EmbeddingCache, device: torch.device) -> float:
+    """For its embeddings."""
+    extractor.to(device)
     pictures = torch.full((16, 1, extractor.size, extractor.size), 50.0, device=device)
     extractor(pictures[:2])
     begun = time.perf_counter()
     extractor(pictures).cpu()
-    return (time.perf_counter() - begun) / 8
+    return (time.perf_counter() - begun) / len(pictures) * len(cache.flips)

@@ -14,7 +14,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -34,7 +34,8 @@ from ..color.lab import lab_to_rgb_tensor, normalize_l, rgb_to_lab_tensor
 from ..data.crops import BatchOrder, CropDataset, Sample, ab_prior
 from ..data.embeddings import EmbeddingCache
 from ..data.folder_weights import folder_weights
-from ..data.survey import survey
+from ..data.scan import PictureInfo
+from ..data.survey import Survey, survey
 from ..device import choose_device
 from ..errors import UserError
 from ..evaluation.results import Comparison
@@ -43,9 +44,12 @@ from ..files import cache_folder
 from ..inference.settings import LOOKS, Settings
 from ..model.checkpoints import BUNDLED, Checkpoint, load_checkpoint, save_checkpoint
 from ..model.decoding import predicted_ab
-from ..model.networks import NETWORKS, NetworkConfig, build_network
-from ..model.pretrained import load_backbone, load_extractor
+from ..model.layers import ColorNetwork
+from ..model.networks import NETWORKS, build_network
+from ..model.pretrained import FeatureExtractor, load_backbone, load_extractor
+from ..model.skip_fusion import SkipFusionNetwork
 from ..pictures.photo import Photo
+from ..pictures.sources import PictureSource
 from ..pictures.writing import write_picture
 from .config import TrainingConfig
 from .discriminators import Discriminators, Seen
@@ -66,7 +70,7 @@ class Trainer:
     """One run: what it needs in memory, and its loop."""
 
     def __init__(self, config: TrainingConfig, resume: bool, log: Callable[[str], None]) -> None:
-        self.config, self.log = config, log
+        self.config, self.network_config, self.log = config, config.network_config, log
         device = choose_device(config.device)
         precision = choose_precision(config.precision, device)
         self.accelerator = Accelerator(
@@ -80,8 +84,10 @@ class Trainer:
             self.run.check_new()
         state = self.run.load_state() if resume else None
         torch.manual_seed(config.seed)
-        self._open_data(None if state is None else state["prior"])
-        self._build(state)
+        found = self._survey()
+        network = self._network(state)
+        self._open_data(found, network, None if state is None else state["prior"])
+        self._build(network, state)
         if self.main:  # not earlier: what can't start leaves no run behind
             self.run.register()
             self.run.begin(config, self.step, (p.name for p in self.held_out), self._learned_from())
@@ -91,27 +97,30 @@ class Trainer:
                 processes=self.accelerator.num_processes,
             )  # fmt: skip
 
-    def _open_data(self, prior: Tensor | None) -> None:
+    def _survey(self) -> Survey:
         config = self.config
         with self.accelerator.main_process_first():  # the others read what the first one found
-            source, scan, train, validation, self.held_out = survey(
+            found = survey(
                 config.data, config.limit, config.validation, config.validation_pictures,
                 self._bar("Looking at the pictures"),
             )  # fmt: skip
-        self.data_summary = scan.summary()
-        self.log(f"{self.data_summary}: {len(train)} for training, {len(validation)} for validation.")
+        self.data_summary, self.held_out = found.scan.summary(), found.held_out
+        self.log(f"{self.data_summary}: {len(found.train)} for training, {len(found.validation)} for validation.")
         if config.batch_size < self.accelerator.num_processes:
             raise UserError("The batch size must be at least the number of processes.")
+        return found
+
+    def _open_data(self, found: Survey, network: ColorNetwork, prior: Tensor | None) -> None:
+        config = self.config
+        source, train, validation = found.source, found.train, found.validation
         embeddings = self.fingerprint = None
         spec = NETWORKS[config.network]
-        if spec.takes_embedding:
+        if spec.takes_embedding or self.network_config.context:
             with self.accelerator.main_process_first():
-                extractor = load_extractor(config.features, config.features_weights)
-                self.fingerprint = extractor.fingerprint()
-                embeddings = EmbeddingCache(cache_folder(), self.fingerprint)
-                embeddings.fill(
-                    extractor, source, train + validation, self.device, progress=self._bar("Computing embeddings")
-                )
+                extractor = extractor_of(config, network)
+                if spec.takes_embedding:  # those of a context are in the checkpoint
+                    self.fingerprint = extractor.fingerprint()
+                embeddings = self._embeddings(extractor, source, train + validation)
                 del extractor
         size = config.size
         self.train_set = CropDataset(
@@ -131,19 +140,37 @@ class Trainer:
         self.steps_per_epoch = BatchOrder(len(train), config.batch_size, 0, 0, weights=self.weights).batches
         self.steps = self.steps_per_epoch * config.epochs
 
+    def _embeddings(
+        self, extractor: FeatureExtractor, source: PictureSource, pictures: list[PictureInfo]
+    ) -> EmbeddingCache:
+        cache = EmbeddingCache(cache_folder(), extractor.fingerprint(), extractor.shape)
+        cache.fill(extractor, source, pictures, self.device, progress=self._bar("Computing embeddings"))
+        return cache
+
     def _learned_from(self) -> set[str]:
         """Hashes of the pictures, and of those that the run learned from which this one starts from."""
         run = run_folder(self.config.init) if self.config.init else None
         return {p.key for p in self.train_set.pictures} | (learned_from(run) if run else set())
 
-    def _build(self, state: dict[str, Any] | None) -> None:
-        config = self.config
-        self.network_config = NetworkConfig(config.network, config.objective, config.features)
-        network = build_network(self.network_config)
-        if state is None and config.init is not None:
-            network.load_state_dict(self._initial(config.init).network.state_dict())
-        elif state is None and not self.network_config.spec.takes_embedding:
+    def _network(self, state: dict[str, Any] | None) -> ColorNetwork:
+        """With the weights that it starts from."""
+        config, kind = self.config, self.network_config
+        network = build_network(kind).to(memory_format=CHANNELS_LAST)
+        if state is not None:
+            network.load_state_dict(state["network"])
+            return network
+        start = self._initial(config.init) if config.init is not None else None
+        if kind.context and (start is None or not start.config.context):
+            assert isinstance(network, SkipFusionNetwork)
+            network.load_context(load_backbone(kind.context))
+        if start is not None:
+            network.load_state_dict(start.network.state_dict(), strict=start.config == kind)
+        elif not kind.spec.takes_embedding:
             network.load_pretrained(load_backbone(config.features, config.features_weights))
+        return network
+
+    def _build(self, network: ColorNetwork, state: dict[str, Any] | None) -> None:
+        config = self.config
         if config.freeze_early:
             network.freeze_early()
         tuned = [p for p in network.pretrained_parameters() if p.requires_grad]
@@ -154,7 +181,6 @@ class Trainer:
         optimizer = torch.optim.AdamW([{"params": p, "lr": r} for p, r in parts], weight_decay=config.weight_decay)
         self.step, self.best = 0, math.inf
         if state is not None:
-            network.load_state_dict(state["network"])
             optimizer.load_state_dict(state["optimizer"])
             self.step, self.best = state["step"], state["best"]
         self.average = AverageWeights(network, config.ema)
@@ -162,7 +188,6 @@ class Trainer:
         if state is not None:
             self.average.module.load_state_dict(state["average"])
         self.average.module.to(self.device).to(memory_format=CHANNELS_LAST)
-        network.to(memory_format=CHANNELS_LAST)
         self.classifier: FrozenClassifier | None = None
         if config.perceptual or config.adversarial:
             classifier = load_backbone("tf_efficientnet_lite0").to(memory_format=CHANNELS_LAST)
@@ -184,11 +209,11 @@ class Trainer:
     def _initial(self, init: str) -> Checkpoint:
         """The checkpoint to start from; it must be of the network that is to be trained."""
         checkpoint = load_checkpoint(init)
-        if checkpoint.config != self.network_config:
-            have = " ".join(asdict(checkpoint.config).values())
+        if checkpoint.config not in (self.network_config, replace(self.network_config, context="")):
+            have = " ".join(value for value in asdict(checkpoint.config).values() if value)
             raise UserError(
-                f"{init} is a checkpoint of another network ({have}). Give --network, --objective and --features "
-                f"as it was trained with, or another --init."
+                f"{init} is a checkpoint of another network ({have}). Give --network, --objective, --features and "
+                f"--context as it was trained with, or another --init."
             )
         return checkpoint
 
@@ -416,10 +441,11 @@ class Trainer:
             self.best = errors["crop_mse_ab"]
             save_checkpoint(self._checkpoint(epoch, errors), self.run.folder / "best.safetensors")
 
-    def _validation_batches(self) -> DataLoader[Sample]:
-        number = len(self.validation_set)
+    def _validation_batches(self, pictures: CropDataset | None = None) -> DataLoader[Sample]:
+        pictures = pictures or self.validation_set
+        number = len(pictures)
         batches = [[(0, i) for i in range(k, min(k + 32, number))] for k in range(0, number, 32)]
-        return DataLoader(self.validation_set, batch_sampler=batches)
+        return DataLoader(pictures, batch_sampler=batches)
 
     def _beside_bundled(self, by_picture: Array) -> dict[str, float]:
         """How much larger the error is than the bundled network's, and a 95% interval of that over the pictures."""
@@ -432,13 +458,17 @@ class Trainer:
     def _errors_of_bundled(self) -> Array:
         bundled = load_checkpoint(BUNDLED)
         network = bundled.network.to(self.device).to(memory_format=CHANNELS_LAST)
+        pictures = replace(self.validation_set, embeddings=None)
+        if isinstance(network, SkipFusionNetwork) and network.whole is not None:
+            found = self._embeddings(network.whole.extractor, pictures.source, list(pictures.pictures))
+            pictures = replace(pictures, embeddings=found)
 
         def predict(batch: Sample) -> Tensor:
             with self.accelerator.autocast():
                 output = self._forward(network, batch)
             return predicted_ab(output, bundled.config.objective, bundled.prior)
 
-        return validate(predict, self._validation_batches(), self.device).by_picture
+        return validate(predict, self._validation_batches(pictures), self.device).by_picture
 
     def _predict(self, batch: Sample) -> Tensor:
         with self.accelerator.autocast():
@@ -487,6 +517,13 @@ class Trainer:
                     **self._judges_state(),
                 }
             )
+
+
+def extractor_of(config: TrainingConfig, network: ColorNetwork) -> FeatureExtractor:
+    """Whose embeddings a network takes: of its own context, or of the classifier that it is told of."""
+    if isinstance(network, SkipFusionNetwork) and network.whole is not None:
+        return network.whole.extractor
+    return load_extractor(config.features, config.features_weights)
 
 
 def _tracker(name: str | None) -> str | None:

@@ -15,12 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from colorizer.color.lab import rgb_to_lab_tensor
 from colorizer.data.crops import BatchOrder, CropDataset, ab_prior, crop
+from colorizer.data.embeddings import EmbeddingCache
 from colorizer.data.folder_weights import folder_weights
-from colorizer.data.scan import scan_pictures, split
+from colorizer.data.scan import PictureInfo, scan_pictures, split
 from colorizer.errors import UserError
 from colorizer.pictures.sources import open_source
 
@@ -162,6 +164,34 @@ def test_an_item_depends_only_on_seed_epoch_and_index(photo_folder: Path) -> Non
     assert not data[(3, 3)].rgb.equal(first)
     assert first.shape == (3, 32, 32)
     assert first.dtype == torch.uint8
+
+
+class _Ramp(EmbeddingCache):
+    """Of each picture a map that says how far right its cells lie, and how far down."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "ramp", (2, 8, 8))
+
+    def get(self, key: str, flip: bool) -> NDArray[np.float32]:
+        centers = ((np.arange(8) + 0.5) / 8).astype(np.float32)
+        across, down = np.meshgrid(centers, centers)
+        return np.stack([across[:, ::-1] if flip else across, down])
+
+
+def test_a_crop_comes_with_its_part_of_the_map(tmp_path: Path) -> None:
+    """A picture that is as bright as its pixels lie right, and as green as they lie down."""
+    across, down = np.meshgrid(np.arange(180) / 180, np.arange(120) / 120)
+    rgb = np.stack([across, down, across], axis=-1)
+    Image.fromarray((rgb * 255).astype(np.uint8)).save(tmp_path / "ramp.png")
+    data = CropDataset(open_source(tmp_path), [PictureInfo("ramp.png", "")], 64, embeddings=_Ramp(tmp_path))
+    for epoch in range(8):
+        item = data[(epoch, 0)]
+        part, whole = item.embedding
+        mean = item.rgb.float().mean((1, 2)) / 255
+        assert part.mean((1, 2)).numpy() == pytest.approx(mean[:2].numpy(), abs=0.01)
+        assert whole.mean((1, 2)).numpy() == pytest.approx(np.full(2, 0.5), abs=1e-5)
+        rising = (item.rgb[0, :, -1].float() - item.rgb[0, :, 0].float()).sign().mean()
+        assert (part[0, :, -1] - part[0, :, 0]).sign().mean() == rising, "flipped as the picture is"
 
 
 def test_batch_order_covers_resumes_and_divides() -> None:

@@ -12,6 +12,7 @@ import torch
 from colorizer.data.embeddings import EmbeddingCache, picture_lightness
 from colorizer.data.scan import PictureInfo, scan_pictures
 from colorizer.model.pretrained import FeatureExtractor, load_extractor
+from colorizer.model.whole_picture import MapExtractor
 from colorizer.pictures.sources import open_source
 
 from ..conftest import draw_photo
@@ -51,6 +52,21 @@ def test_computed_once_per_picture_and_flip(extractor: Counting, tmp_path: Path)
     for flip in (False, True):
         expected = extractor(lightness.flip(-1)[None] if flip else lightness[None])[0].numpy()
         assert np.allclose(cache.get(pictures[1].key, flip), expected, atol=1e-4)
+
+
+def test_maps_are_kept_once_and_mirrored(tmp_path: Path) -> None:
+    (tmp_path / "p").mkdir()
+    pictures = _pictures(tmp_path / "p", 3)
+    source = open_source(tmp_path / "p")
+    extractor = MapExtractor("tf_efficientnet_lite0")
+    extractor.load_pretrained(load_extractor("tf_efficientnet_lite0").backbone)
+    cache = EmbeddingCache(tmp_path, extractor.fingerprint(), extractor.shape)
+    assert cache.fill(extractor, source, pictures) == 3
+    assert not EmbeddingCache(tmp_path, extractor.fingerprint(), extractor.shape).missing(pictures)
+    assert cache.rows_file.stat().st_size == 3 * 320 * 8 * 8 * 2
+    expected = extractor(picture_lightness(source.read(pictures[1].name), 256)[None])[0].numpy()
+    assert np.abs(cache.get(pictures[1].key, False) - expected).max() < 0.01 * np.abs(expected).max()
+    assert np.array_equal(cache.get(pictures[1].key, True), cache.get(pictures[1].key, False)[..., ::-1])
 
 
 def test_it_can_be_sent_to_another_process(extractor: Counting, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from safetensors.torch import load_file
 
 from colorizer.errors import UserError
 from colorizer.model.checkpoints import load_checkpoint
-from colorizer.model.pretrained import build_backbone
+from colorizer.model.pretrained import build_backbone, load_backbone
 from colorizer.training.config import TrainingConfig, TrainingOptions
 from colorizer.training.estimate import estimate
 from colorizer.training.optim import learning_rate_factor
@@ -41,6 +42,9 @@ SMALL = [
     "--save-every=2",
     "--device=cpu",
 ]
+
+
+_FROZEN = "whole.extractor.backbone."
 
 
 def _train_py(*arguments: str, **options: Any) -> subprocess.Popen[str]:
@@ -388,6 +392,29 @@ def test_a_run_can_start_from_a_checkpoint_and_keep_its_early_layers(photo_folde
     assert not (tmp_path / "other").exists()
     with pytest.raises(UserError, match="--init"):
         _config(photo_folder, tmp_path / "x", freeze_early=True)
+
+
+def test_a_run_sees_the_whole_picture_by_a_frozen_classifier(photo_folder: Path, tmp_path: Path) -> None:
+    """From a checkpoint that doesn't; one that starts from its own goes on with it, and so does a resumed one."""
+    context = "tf_efficientnet_lite0"
+    first, second = tmp_path / "first", tmp_path / "second"
+    plain = tmp_path / "plain"
+    assert train(_config(photo_folder, plain), log=lambda line: None)
+    assert train(_config(photo_folder, first, init=str(plain), context=context), log=lambda line: None)
+    config = _config(photo_folder, second, init=str(first))
+    assert config.context == context
+    assert _config(photo_folder, tmp_path / "other", init=str(first), network="fusion").context == "none"
+    assert train(config, log=lambda line: None)
+    assert train(replace(config, epochs=2), resume=True, log=lambda line: None)
+    states = [load_checkpoint(run).network.state_dict() for run in (first, second)]
+    frozen = load_backbone(context).state_dict()
+    for state in states:
+        assert all(v.equal(frozen[k]) for name, v in state.items() if (k := name.removeprefix(_FROZEN)) != name)
+    assert not states[0]["whole.additions.0.out.weight"].equal(states[1]["whole.additions.0.out.weight"])
+    with pytest.raises(UserError, match="--context"):
+        train(_config(photo_folder, tmp_path / "other", init=str(first), context="none"), log=lambda line: None)
+    with pytest.raises(UserError, match="no context 'resnet18'"):
+        _config(photo_folder, tmp_path / "other", context="resnet18")
 
 
 def test_a_diverging_run_says_so_and_keeps_its_state(photo_folder: Path, tmp_path: Path) -> None:
