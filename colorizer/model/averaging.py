@@ -14,10 +14,12 @@ from torch import Tensor
 
 from ..errors import UserError
 from .checkpoints import Checkpoint, load_checkpoint
+from .networks import build_network
+from .skip_fusion import SkipFusionNetwork
 
 
 def mean_checkpoint(paths: Sequence[str], shares: Sequence[float] = ()) -> Checkpoint:
-    """The mean of several checkpoints' weights.
+    """The mean of several checkpoints' weights. One without context counts as if its context added nothing.
 
     Args:
         paths: of `find_checkpoint`.
@@ -29,6 +31,11 @@ def mean_checkpoint(paths: Sequence[str], shares: Sequence[float] = ()) -> Check
     if len(shares) != len(paths) or min(shares) < 0 or not 0 < sum(shares) < math.inf:
         raise UserError(f"Give {len(paths)} shares, one of each checkpoint, such as {','.join(['1'] * len(paths))}.")
     checkpoints = [load_checkpoint(path) for path in paths]
+    seeing = next((checkpoint for checkpoint in checkpoints if checkpoint.config.context), None)
+    if seeing is not None:
+        checkpoints = [
+            c if c.config != replace(seeing.config, context="") else _with_context(c, seeing) for c in checkpoints
+        ]
     first = checkpoints[0]
     for path, other in zip(paths, checkpoints, strict=True):
         if (other.config, other.features_fingerprint) != (first.config, first.features_fingerprint):
@@ -45,3 +52,14 @@ def mean_checkpoint(paths: Sequence[str], shares: Sequence[float] = ()) -> Check
     told = ", ".join(f"{part:.2g} of {path}" for part, path in zip(parts, paths, strict=True))
     info = {"data": first.info.get("data", {}), "training": {"mean": told}}
     return replace(first, prior=mean(checkpoint.prior for checkpoint in checkpoints), info=info)
+
+
+def _with_context(checkpoint: Checkpoint, seeing: Checkpoint) -> Checkpoint:
+    """The same, with the context of another, of which nothing is added."""
+    network = build_network(seeing.config)
+    assert isinstance(network, SkipFusionNetwork)
+    assert network.whole is not None
+    network.load_state_dict(seeing.network.state_dict())
+    network.whole.silence()
+    network.load_state_dict(checkpoint.network.state_dict(), strict=False)
+    return replace(checkpoint, network=network.eval(), config=seeing.config)

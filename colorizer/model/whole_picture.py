@@ -60,7 +60,7 @@ class MapExtractor(FeatureExtractor):
 
 
 class _Addition(nn.Module):
-    """From maps of a part and the mean of the whole to what is added to a decoder's map; nothing at first."""
+    """From maps of a part and the mean of the whole to what is added to a decoder's map."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -68,9 +68,6 @@ class _Addition(nn.Module):
         self.mean = nn.Linear(inputs, _WIDTH, bias=False)
         self.norm = nn.BatchNorm2d(_WIDTH)
         self.out = nn.Conv2d(_WIDTH, outputs, 1)
-        if not self.out.weight.is_meta:
-            nn.init.zeros_(self.out.weight)
-            nn.init.zeros_(cast(Tensor, self.out.bias))
 
     def forward(self, part: Tensor, mean: Tensor) -> Tensor:
         x = self.part(part) + self.mean(mean)[:, :, None, None]
@@ -92,8 +89,13 @@ class WholePicture(nn.Module):
         self.additions = nn.ModuleList(_Addition(self.extractor.shape[0], n) for n in outputs)
         self.vector = nn.Linear(self.extractor.vector_length, outputs[0])
         if not self.vector.weight.is_meta:
-            nn.init.zeros_(self.vector.weight)
-            nn.init.zeros_(self.vector.bias)
+            self.silence()
+
+    def silence(self) -> None:
+        """Let nothing be added, until it is learned."""
+        last: list[nn.Module] = [self.vector, *(cast(_Addition, addition).out for addition in self.additions)]
+        for parameter in (p for layer in last for p in layer.parameters()):
+            nn.init.zeros_(parameter)
 
     def embed(self, lightness: Tensor) -> Tensor:
         """The maps, (N, C, 8, 8), of whole pictures: (N, 1, H, W) in [-1, 1] of any size, best 256 x 256."""

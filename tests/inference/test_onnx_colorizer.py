@@ -17,6 +17,8 @@ from colorizer.inference.onnx_export import export_onnx_colorizer
 from colorizer.model.checkpoints import Checkpoint, load_checkpoint
 from colorizer.model.networks import NetworkConfig, build_network
 from colorizer.model.onnx_file import export_onnx
+from colorizer.model.pretrained import load_backbone
+from colorizer.model.skip_fusion import SkipFusionNetwork
 from colorizer.pictures.reading import read_picture
 
 from ..conftest import EXAMPLES, ROOT, draw_photo
@@ -28,9 +30,9 @@ WITHOUT = "import sys; sys.modules.update(dict.fromkeys(('torch', 'timm', 'pillo
 COMMAND = f"{WITHOUT} from colorizer.__main__ import main; sys.exit(main())"
 
 
-def _checkpoint(network: str) -> Checkpoint:
+def _checkpoint(network: str, context: str = "") -> Checkpoint:
     torch.manual_seed(0)
-    config = NetworkConfig(network, "regression")
+    config = NetworkConfig(network, "regression", context=context)
     return Checkpoint(build_network(config).eval(), config, torch.full((313,), 1 / 313), 128)
 
 
@@ -73,6 +75,27 @@ def test_a_regression_too(tmp_path: Path) -> None:
         found = OnnxColorizer(tmp_path / "colors.onnx").prepare(photo).colorize(settings).rgb
         expected = Colorizer(Predictor(checkpoint)).colorize(photo, settings).rgb
         assert np.abs(found.astype(int) - expected).max() <= 2
+
+
+def test_a_network_that_sees_the_whole_picture_too(tmp_path: Path) -> None:
+    from colorizer.inference.predictor import Predictor
+
+    checkpoint = _checkpoint("skip_fusion", "tf_efficientnet_lite0")
+    network = checkpoint.network
+    assert isinstance(network, SkipFusionNetwork)
+    assert network.whole is not None
+    network.load_context(load_backbone("tf_efficientnet_lite0"))
+    export_onnx_colorizer(checkpoint, tmp_path / "before.onnx")
+    torch.nn.init.normal_(network.whole.vector.weight, std=3)
+    export_onnx_colorizer(checkpoint, tmp_path / "colors.onnx")
+    photo = read_picture(draw_photo(3, (200, 150)))
+    before, found = (
+        OnnxColorizer(tmp_path / name).prepare(photo).colorize(Settings()).rgb
+        for name in ("before.onnx", "colors.onnx")
+    )
+    expected = Colorizer(Predictor(checkpoint)).colorize(photo).rgb
+    assert np.abs(found.astype(int) - expected).max() <= 2
+    assert np.abs(before.astype(int) - expected).max() > 2
 
 
 def test_a_folder_without_pytorch(file: Path, photo_folder: Path, tmp_path: Path, colorizer: Colorizer) -> None:

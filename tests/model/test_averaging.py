@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,27 @@ def test_the_mean_of_one_network_with_itself_is_that_network(tmp_path: Path) -> 
     own = load_checkpoint(one).network.state_dict()
     for name, tensor in load_checkpoint(tmp_path / "mean.safetensors").network.state_dict().items():
         torch.testing.assert_close(tensor, own[name])
+
+
+def test_without_context_nothing_is_added_by_one(tmp_path: Path) -> None:
+    kind = replace(KIND, context="tf_efficientnet_lite0")
+    plain, seeing = _saved(tmp_path / "1.safetensors", 1), _saved(tmp_path / "2.safetensors", 2, kind)
+    checkpoint = load_checkpoint(seeing)
+    torch.nn.init.normal_(checkpoint.network.whole.vector.weight)  # type: ignore[arg-type]
+    save_checkpoint(checkpoint, seeing)
+    mean = mean_checkpoint([plain, seeing], [1, 3])
+    assert mean.config == kind
+    of_plain, own = (load_checkpoint(path).network.state_dict() for path in (plain, seeing))
+    for name, tensor in mean.network.state_dict().items():
+        if name in of_plain and tensor.is_floating_point():
+            torch.testing.assert_close(tensor, 0.25 * of_plain[name] + 0.75 * own[name])
+        elif name.startswith("whole.vector."):
+            torch.testing.assert_close(tensor, 0.75 * own[name])
+        elif name.startswith("whole.extractor."):
+            torch.testing.assert_close(tensor, own[name])
+    same = mean_checkpoint([seeing, plain], [3, 1]).network.state_dict()
+    for name, tensor in mean.network.state_dict().items():
+        torch.testing.assert_close(tensor, same[name])
 
 
 def test_networks_of_different_kinds_have_no_mean(tmp_path: Path) -> None:
