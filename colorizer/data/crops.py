@@ -18,7 +18,7 @@ from ..arrays import Array, resize
 from ..color.bins import soft_histogram
 from ..color.lab import lightness, rgb_to_lab_tensor
 from ..errors import UserError
-from ..model.whole_picture import part_and_whole
+from ..model.whole_picture import Box, part_and_whole
 from ..pictures.reading import thumbnail_rgb
 from ..pictures.sources import PictureSource
 from .degradation import degrade
@@ -51,18 +51,34 @@ class Sample(NamedTuple):
     lost: Tensor
 
 
-def crop_place(height: int, width: int, rng: np.random.Generator | None) -> tuple[int, int, int]:
-    """Top, left and side of a square crop: 60 to 100% of the short side anywhere, or the middle without `rng`."""
+class Place(NamedTuple):
+    """Of a square crop, in pixels of its picture."""
+
+    top: int
+    left: int
+    side: int
+
+    def cut(self, rgb: Array, size: int) -> Array:
+        """What is there, resized to size x size."""
+        return resize(rgb[self.top : self.top + self.side, self.left : self.left + self.side], size, size)
+
+    def box(self, height: int, width: int, flip: bool) -> Box:
+        """In shares of a picture of that size; of the flipped picture, if it is flipped."""
+        left = width - self.left - self.side if flip else self.left
+        return left / width, self.top / height, (left + self.side) / width, (self.top + self.side) / height
+
+
+def draw_place(height: int, width: int, rng: np.random.Generator | None) -> Place:
+    """A square of 60 to 100% of the short side anywhere, or the middle without `rng`."""
     short = min(height, width)
     side = short if rng is None else round(short * rng.uniform(0.6, 1.0))
     corner = rng.random(2) if rng is not None else np.array([0.5, 0.5])
-    return round(corner[0] * (height - side)), round(corner[1] * (width - side)), side
+    return Place(round(corner[0] * (height - side)), round(corner[1] * (width - side)), side)
 
 
 def crop(rgb: Array, size: int, rng: np.random.Generator | None) -> Array:
-    """The crop of `crop_place`, resized to size x size."""
-    top, left, side = crop_place(rgb.shape[0], rgb.shape[1], rng)
-    return resize(rgb[top : top + side, left : left + side], size, size)
+    """A square crop of `draw_place`, resized to size x size."""
+    return draw_place(rgb.shape[0], rgb.shape[1], rng).cut(rgb, size)
 
 
 @dataclass
@@ -88,15 +104,15 @@ class CropDataset(Dataset[Sample]):
 
     def __getitem__(self, item: tuple[int, int]) -> Sample:
         epoch, index = item
-        rgb, lost = None, 0
+        rgb, lost, height, width, place = None, 0, 1, 1, Place(0, 0, 1)
         while rgb is None and lost < _TRIES:  # one that is gone meanwhile is replaced by the one behind it
             picture = self.pictures[(index + lost) % len(self)]
             rng = np.random.default_rng((self.seed, epoch, index)) if self.augment else None
             try:
                 photo = thumbnail_rgb(self.source.read(picture.name), self.size * 5 // 3)
                 height, width = photo.shape[:2]
-                top, left, side = crop_place(height, width, rng)
-                rgb = resize(photo[top : top + side, left : left + side], self.size, self.size)
+                place = draw_place(height, width, rng)
+                rgb = place.cut(photo, self.size)
             except (UserError, OSError):
                 lost += 1
         if rgb is None:
@@ -117,9 +133,7 @@ class CropDataset(Dataset[Sample]):
         if self.embeddings is not None:
             embedding = torch.from_numpy(self.embeddings.get(picture.key, flip))
             if self.embeddings.maps:
-                left = width - left - side if flip else left
-                box = (left / width, top / height, (left + side) / width, (top + side) / height)
-                embedding = part_and_whole(embedding, box)
+                embedding = part_and_whole(embedding, place.box(height, width, flip))
         pixels = torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
         hints = (
             torch.from_numpy(hint_planes(rgb, patches))

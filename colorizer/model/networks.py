@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .layers import ColorNetwork
 
 OBJECTIVES = ("classification", "regression")
+# Classifiers that can look at the whole picture.
 CONTEXTS = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
 
 
