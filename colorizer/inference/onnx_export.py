@@ -15,6 +15,7 @@ from ..model.checkpoints import Checkpoint
 from ..model.folding import folded
 from ..model.objects import load_objects
 from ..model.onnx_file import SIDES, exportable, write_onnx
+from ..model.skip_fusion import context_extractor
 from .agreement import agreed
 from .onnx_colorizer import LOOK, STRIDE
 from .people import colored_as_people
@@ -71,8 +72,8 @@ def export_onnx_colorizer(checkpoint: Checkpoint, path: Path) -> None:
         inputs["cells"] = torch.from_numpy(cells_of(height // STRIDE, width // STRIDE))
         inputs["look"] = torch.tensor([getattr(settings, name) for name in LOOK])
         axes["cells"] = {0: "cells", 1: "pixels"}
-    whole = getattr(checkpoint.network, "whole", None)
-    if whole is not None:
-        side = whole.extractor.size
+    extractor = context_extractor(checkpoint.network)
+    if extractor is not None:
+        side = extractor.size
         inputs["whole"] = torch.linspace(-1, 1, side * side).reshape(1, 1, side, side)
     write_onnx(_Whole(checkpoint, tuple(inputs)), inputs, "ab", axes, checkpoint, path)

@@ -20,7 +20,7 @@ from ..model.decoding import predicted_ab
 from ..model.folding import folded
 from ..model.hints import Hint, hint_planes_of
 from ..model.pretrained import FeatureExtractor, load_extractor
-from ..model.skip_fusion import SkipFusionNetwork
+from ..model.skip_fusion import context_extractor
 from .settings import Settings
 from .working import working_copy, working_size_for
 
@@ -40,8 +40,7 @@ class Predictor:
         self.checkpoint, self.device = checkpoint, choose_device(device)
         # Channels last are a fifth faster, and so are folded batch norms.
         self.network = folded(checkpoint.network.to(self.device).to(memory_format=torch.channels_last))
-        if isinstance(self.network, SkipFusionNetwork) and self.network.whole is not None:
-            extractor = self.network.whole.extractor
+        extractor = context_extractor(self.network) or extractor
         self.extractor = extractor.to(self.device) if extractor is not None else None
         # Of others' networks, which are large: half the time on two cores (`benchmarks/peers.py`).
         self._half = half_precision(self.device) if checkpoint.config.spec.square else None

@@ -15,7 +15,7 @@ from .backbones import backbone_spec
 from .efficientnet_lite import EfficientNetLite
 from .layers import ColorNetwork, check_size
 from .pretrained import build_backbone, normalization
-from .whole_picture import WholePicture
+from .whole_picture import MapExtractor, WholePicture
 
 HINT_CHANNELS = 3  # a, b (both / 110) and the mask
 STRIDES = (4, 8, 16, 32)
@@ -150,6 +150,12 @@ class SkipFusionNetwork(ColorNetwork):
         if hints is not None:
             x = x + self.hint_stem(hints)
         return encoder_maps(self.encoder, x, self._map_indices)
+
+
+def context_extractor(network: nn.Module) -> MapExtractor | None:
+    """The frozen classifier by which a network sees the whole picture, if it has one."""
+    whole = network.whole if isinstance(network, SkipFusionNetwork) else None
+    return None if whole is None else whole.extractor
 
 
 def encoder_maps(encoder: nn.Module, x: Tensor, indices: list[int]) -> tuple[list[Tensor], Tensor]:

@@ -47,7 +47,7 @@ from ..model.decoding import predicted_ab
 from ..model.layers import ColorNetwork
 from ..model.networks import NETWORKS, build_network
 from ..model.pretrained import FeatureExtractor, load_backbone, load_extractor
-from ..model.skip_fusion import SkipFusionNetwork
+from ..model.skip_fusion import SkipFusionNetwork, context_extractor
 from ..pictures.photo import Photo
 from ..pictures.sources import PictureSource
 from ..pictures.writing import write_picture
@@ -459,8 +459,9 @@ class Trainer:
         bundled = load_checkpoint(BUNDLED)
         network = bundled.network.to(self.device).to(memory_format=CHANNELS_LAST)
         pictures = replace(self.validation_set, embeddings=None)
-        if isinstance(network, SkipFusionNetwork) and network.whole is not None:
-            found = self._embeddings(network.whole.extractor, pictures.source, list(pictures.pictures))
+        extractor = context_extractor(network)
+        if extractor is not None:
+            found = self._embeddings(extractor, pictures.source, list(pictures.pictures))
             pictures = replace(pictures, embeddings=found)
 
         def predict(batch: Sample) -> Tensor:
@@ -521,9 +522,7 @@ class Trainer:
 
 def extractor_of(config: TrainingConfig, network: ColorNetwork) -> FeatureExtractor:
     """Whose embeddings a network takes: of its own context, or of the classifier that it is told of."""
-    if isinstance(network, SkipFusionNetwork) and network.whole is not None:
-        return network.whole.extractor
-    return load_extractor(config.features, config.features_weights)
+    return context_extractor(network) or load_extractor(config.features, config.features_weights)
 
 
 def _tracker(name: str | None) -> str | None:
