@@ -113,5 +113,5 @@ def test_networks_beside_each_other() -> None:
     done = _benchmark("peers.py", "eccv16", "--rounds", 1)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert re.match(r"bundled +\d+\.\d\d s \(\d+\.\d\d s\) +1\.0 times +21 MB", lines[1])
+    assert re.match(r"bundled +\d+\.\d\d s \(\d+\.\d\d s\) +1\.0 times +37 MB", lines[1])
     assert re.match(r"eccv16 +\d+\.\d\d s \(\d+\.\d\d s\) +\d+\.\d times +129 MB", lines[2])

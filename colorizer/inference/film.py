@@ -90,7 +90,8 @@ def colorize_film(
     woven = "" if deinterlace else interlacing(source)
     plan, notes = plan_film(source, corrections, deinterlace, progress, stop)
     notes = (*([woven] if woven else []), *notes)
-    predictor.check(hints=any(hint.influence for number in plan.corrections for hint in plan.hints(number)))
+    told = {number for number in plan.corrections if any(hint.influence for hint in plan.hints(number))}
+    predictor.check(hints=bool(told))
     parts = Parts(target, identity_of(predictor, source, settings, corrections, output, deinterlace, steadiness))
     starts = [start for shot in plan.shots for start in plan.starts(shot)]
     begin = parts.resumes_at(starts, {shot.first for shot in plan.shots})
@@ -111,7 +112,7 @@ def colorize_film(
             colored = steady_colors(
                 frames_of(film, frames, first, shot.first + shot.frames), colors_of, steadiness,
                 parts.state(first) if first > shot.first else None, plan.must(shot), strokes, behind,
-                whole_things(film),
+                whole_things(film), told,
             )  # fmt: skip
             with contextlib.ExitStack() as open_part:
                 for steady in colored:

@@ -7,7 +7,7 @@ it. All other frames take theirs from the key before and the key behind, the nea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -161,6 +161,7 @@ def steady_colors(
     strokes: Mapping[int, Plane] | None = None,
     behind: Mapping[int, Plane] | None = None,
     whole: Whole[F] | None = None,
+    told: Collection[int] = (),
 ) -> Iterator[Steady[F]]:
     """The colors of a shot.
 
@@ -174,6 +175,7 @@ def steady_colors(
         behind: what is painted later, carried back to keys by `carried_back`.
         whole: finds the things that are painted, in a key, from (H, W) what is known of them to be painted; without it,
             what comes into sight is taken to be as what is beside it.
+        told: the frames, which must be keys, of which the network was told colors, by number.
     Yields:
         each frame, in order; at most (ahead + 2) * every of them wait meanwhile.
     """
@@ -186,7 +188,7 @@ def steady_colors(
             own = known = before
         else:
             own = Known(_at_edges(colors_of(frame), frame.light), np.ones(frame.light.shape, np.float32))
-            if frame.number in strokes:
+            if frame.number in told:
                 own.count *= max(steadiness.memory, 1)  # what was said of it counts more than what was guessed before
             known = own if last is None else _both(own, _carried(last, key.back, steadiness.memory))
             earlier = None if last is None else carried_paint(last.painted, key.back, frame, whole)

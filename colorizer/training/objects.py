@@ -56,7 +56,8 @@ def train_objects(
         network.load_weights(init)
     else:
         own, trunk = network.trunk.state_dict(), load_checkpoint(start).network.state_dict()
-        network.trunk.load_state_dict({k: own[k] if k.startswith("head.") else v for k, v in trunk.items()})
+        # What it sees of the whole picture is left out: strokes are outlined on crops.
+        network.trunk.load_state_dict({k: own[k] if k.startswith("head.") else trunk[k] for k in own})
     colors = colors_of([outlined for chosen in sets for outlined in chosen], PEOPLE)
     network.colors = torch.where(colors.sum(1, keepdim=True) > 0, colors, network.colors)
     network.requires_grad_(True).trunk.eval()  # batch norms keep their statistics

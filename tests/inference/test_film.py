@@ -185,7 +185,7 @@ def test_a_stroke_holds_to_what_it_lies_on(colorizer: Colorizer, tmp_path: Path)
         assert _hue(with_it[number], disc)[1] < -20  # blue
         elsewhere = slice(0, HEIGHT), slice(100, WIDTH) if number < 20 else slice(0, 20)
         change = np.abs(with_it[number][elsewhere].astype(int) - without[number][elsewhere]).mean()
-        assert change < 3
+        assert change < 2
 
 
 def test_settings_of_a_shot(colorizer: Colorizer, reel: Path, tmp_path: Path) -> None:

@@ -106,6 +106,23 @@ def test_what_is_painted_goes_with_the_picture() -> None:
         assert paint[36:54, 110:, 0].max() < 0.1
 
 
+def test_a_frame_that_is_painted_on_speaks_no_louder_for_the_rest_unless_the_network_was_told() -> None:
+    frames, told = _frames(), 16
+    painted = {told: _square(frames[told], 40)}
+
+    def colors(frame: _Frame) -> Plane:  # another color at that frame alone
+        return np.full((24, 32, 2), (50, 0) if frame.number == told else (0, 0), np.float32)
+
+    def found(**more: object) -> list[Plane]:
+        return [s.ab for s in steady_colors(frames, colors, must=lambda number: number == told, **more)]  # type: ignore[arg-type]
+
+    plain, stroked, informed = found(), found(strokes=painted), found(strokes=painted, told={told})
+    for one, other in zip(plain, stroked, strict=True):
+        assert np.array_equal(one, other)
+    assert plain[told][..., 0].mean() < 15
+    assert informed[told][..., 0].mean() > 30
+
+
 def test_what_is_painted_later_holds_before() -> None:
     frames = _frames()
     keys = list(keys_of(frames[:33], Steadiness(), must=lambda number: number == 32))
