@@ -175,17 +175,22 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
 
 def crop_size_of(file: Path) -> int:
     """The side of the crops that a checkpoint of ours was trained on, without loading it."""
-    with safe_open(file, framework="pt") as opened:
-        return int(json.loads(opened.metadata()["colorizer"])["size"])
+    return int(_about(file)["size"])
 
 
 def context_of(path: str | os.PathLike[str]) -> str:
     """The context of a checkpoint, see `NetworkConfig`, without loading it; "" of what can't be read."""
     try:
-        with safe_open(find_checkpoint(path), framework="pt") as opened:
-            return str(json.loads((opened.metadata() or {})["colorizer"])["config"].get("context", ""))
+        return str(_about(find_checkpoint(path))["config"].get("context", ""))
     except (UserError, SafetensorError, OSError, KeyError, ValueError, AttributeError, TypeError):
         return ""
+
+
+def _about(file: Path) -> dict[str, Any]:
+    """The metadata of a checkpoint of ours."""
+    with safe_open(file, framework="pt") as opened:
+        about: dict[str, Any] = json.loads((opened.metadata() or {})["colorizer"])
+    return about
 
 
 def _is_ours(file: Path) -> bool:
