@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import UserError
 
 ALPHA = 0.33  # of rebalancing at vividness 1: there the bundled network reaches 67% of the true colorfulness
-VIVID = 1.88  # the vividness at which it reaches 93%
+VIVID = 2.0  # the vividness at which it reaches 92%
 
 
 def _option(default: Any, help: str, usual: str = "") -> Any:

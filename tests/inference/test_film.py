@@ -207,7 +207,7 @@ def test_a_file_of_corrections(tmp_path: Path) -> None:
         )
     )
     one, other = read_corrections(path)
-    assert one.settings == Settings(vividness=1.88, saturation=1.1)
+    assert one.settings == Settings(vividness=2.0, saturation=1.1)
     assert other.reference is not None
     wrong: list[tuple[Any, str]] = [
         ({}, "must hold a list"), ([3], '"at", in seconds'), ([{"hints": []}], '"at", in seconds'),
