@@ -118,7 +118,7 @@ def main() -> None:
         page.get_by_role("button", name="Sample set").click()
         page.get_by_label("Epochs").fill("30")
         page.get_by_role("button", name="Train", exact=True).click()
-        page.get_by_text("Epoch 12,").wait_for(timeout=300_000)
+        page.get_by_text("Epoch 12,").first.wait_for(timeout=300_000)
         save(shot(page), "train")
         page.get_by_role("button", name="Stop").click()
         page.get_by_text("can be resumed").wait_for(timeout=60_000)
