@@ -805,16 +805,16 @@ def test_two_checkpoints_compared(page: Page, browser: Browser, tmp_path: Path) 
 
 
 def test_an_evaluation_is_canceled_and_goes_on(page: Page, tmp_path: Path) -> None:
-    for k in range(60):
+    for k in range(150):  # which last long enough to be seen, and stopped
         draw_photo(k, (300, 200)).save(tmp_path / f"{k:02d}.png")
     page.get_by_role("tab", name="Evaluate").click()
     page.get_by_label("Test pictures").fill(str(tmp_path))
     page.get_by_role("button", name="Evaluate", exact=True).click()
-    expect(page.get_by_text(re.compile(r"\d+ of 60, about .* left"))).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text(re.compile(r"\d+ of 150, about .* left"))).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Cancel").locator("visible=true").click()
-    expect(page.get_by_text(re.compile(r"Stopped after \d+ of 60"))).to_be_visible(timeout=WAIT)
+    expect(page.get_by_text(re.compile(r"Stopped after \d+ of 150"))).to_be_visible(timeout=WAIT)
     page.get_by_role("button", name="Evaluate", exact=True).click()
-    expect(page.get_by_text("over 60 pictures")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("over 150 pictures")).to_be_visible(timeout=120_000)
 
 
 def test_work_survives_a_reload_and_another_photograph(page: Page, tmp_path: Path) -> None:
