@@ -147,7 +147,7 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
         return _load_foreign(file)
     try:
         with safe_open(file, framework="pt") as opened:
-            about = json.loads((opened.metadata() or {})["colorizer"])
+            about = _about(opened)
             tensors = {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118 - not a dict
         if about["format"] not in range(1, FORMAT + 1):
             raise UserError(f"{file} was written by a newer version of this program. Update it and try again.")
@@ -175,21 +175,22 @@ def load_checkpoint(path: str | os.PathLike[str] | None = None) -> Checkpoint:
 
 def crop_size_of(file: Path) -> int:
     """The side of the crops that a checkpoint of ours was trained on, without loading it."""
-    return int(_about(file)["size"])
+    with safe_open(file, framework="pt") as opened:
+        return int(_about(opened)["size"])
 
 
 def context_of(path: str | os.PathLike[str]) -> str:
     """The context of a checkpoint, see `NetworkConfig`, without loading it; "" of what can't be read."""
     try:
-        return str(_about(find_checkpoint(path))["config"].get("context", ""))
+        with safe_open(find_checkpoint(path), framework="pt") as opened:
+            return str(_about(opened)["config"].get("context", ""))
     except (UserError, SafetensorError, OSError, KeyError, ValueError, AttributeError, TypeError):
         return ""
 
 
-def _about(file: Path) -> dict[str, Any]:
-    """The metadata of a checkpoint of ours."""
-    with safe_open(file, framework="pt") as opened:
-        about: dict[str, Any] = json.loads((opened.metadata() or {})["colorizer"])
+def _about(opened: Any) -> dict[str, Any]:
+    """The metadata of an open checkpoint of ours."""
+    about: dict[str, Any] = json.loads((opened.metadata() or {})["colorizer"])
     return about
 
 
